@@ -1,0 +1,224 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/dwn-sync/dwnsync/engine/wire"
+)
+
+// difference is what one reply told and brought.
+type difference struct {
+	onlyHere []Key // keys of the snapshot that the responder certainly lacks
+	here     Root  // of onlyHere
+	received Root  // of the new items that were stored
+	items    int   // payloads in the reply, whatever became of them
+	refused  int   // payloads that were not stored
+	more     bool
+}
+
+// readDifference reads what follows ACK and SECRET: the second half, the items, the end.
+func (i *Initiator) readDifference(ctx context.Context, s *wire.Stream, ack wire.Ack) (difference, error) {
+	var d difference
+	if i.round.asked && ack.Through == nil && ack.Root.Summary() != i.round.root {
+		return d, fmt.Errorf("%w: ACK does not say what was let through", ErrProtocol)
+	}
+	if ack.Summary != nil {
+		has, _, err := readDigest(s, *ack.Summary, i.opt.Limits.SummaryBytes, i.opt.hash)
+		if err != nil {
+			return d, err
+		}
+		d.onlyHere = rejectedBy(has, i.round.keys)
+		d.here = i.hasher().Root(d.onlyHere)
+	}
+	if s.At(wire.TypeItems) && (!i.round.asked || !i.opt.Direction.Pulls()) {
+		return d, fmt.Errorf("%w: items that were not asked for", ErrProtocol)
+	}
+	if err := i.receive(ctx, s, &d); err != nil {
+		return d, err
+	}
+	return d, i.readEnd(s, &d)
+}
+
+// rejectedBy returns the keys that has says no to: certainly not in its set.
+func rejectedBy(has predicate, keys []Key) []Key {
+	var rejected []Key
+	for _, k := range keys {
+		if !has(k.ID) {
+			rejected = append(rejected, k)
+		}
+	}
+	return rejected
+}
+
+// receive stores the items of the reply. What the snapshot already holds, or what
+// comes twice, counts for nothing.
+func (i *Initiator) receive(ctx context.Context, s *wire.Stream, d *difference) error {
+	hasher := i.hasher()
+	by := i.steps[0].strategy
+	seen := map[Key]bool{}
+	payloads := wire.DecodeItems(s, i.opt.Limits.ReplyBytes+wire.MaxItem)
+	return stage(ctx, i.replica, payloads, func(r Receipt) error {
+		d.items++
+		if r.Err != nil {
+			d.refused++
+			return i.refuse(r.Err)
+		}
+		_, held := slices.BinarySearchFunc(i.round.keys, r.Key, Key.Compare)
+		if held || seen[r.Key] {
+			return nil
+		}
+		seen[r.Key] = true
+		d.received = d.received.Add(hasher.Key(r.Key))
+		i.report.delivered(by, 1, 0)
+		if d.items%BatchItems == 0 {
+			i.opt.Progress(&i.report)
+		}
+		return nil
+	})
+}
+
+func (i *Initiator) refuse(reason error) error {
+	if len(i.report.Refused) >= maxRefusals {
+		return i.incomplete("more than %d items were refused, the last because: %v", maxRefusals, reason)
+	}
+	i.report.Refused = append(i.report.Refused, Refusal{Here: true, Reason: clip(reason.Error())})
+	return nil
+}
+
+func (i *Initiator) readEnd(s *wire.Stream, d *difference) error {
+	t := wire.TypeDone
+	if s.At(wire.TypeMore) {
+		t, d.more = wire.TypeMore, true
+	}
+	var end wire.End
+	if err := takeBody(s, t, &end); err != nil {
+		return err
+	}
+	if end.Items != uint64(d.items) {
+		return fmt.Errorf("%w: %d items arrived, %v speaks of %d", ErrProtocol, d.items, t, end.Items)
+	}
+	return s.End()
+}
+
+// conclude decides by the identity of roots what comes next.
+func (i *Initiator) conclude(ctx context.Context, ack wire.Ack, d difference) (bool, error) {
+	remote := ack.Root.Summary()
+	i.report.Local = i.round.root.Add(d.received)
+	i.report.Remote = remote
+	if !i.round.asked {
+		return i.concludePush(ctx, remote)
+	}
+	through := remote
+	if ack.Through != nil {
+		through = ack.Through.Summary()
+	}
+	exact := i.round.root.Sub(d.here) == through
+	whole := !i.opt.Direction.Pulls() || d.received == remote.Sub(through)
+	if i.opt.Direction.Pushes() {
+		i.pending, i.pendingBy = d.onlyHere, i.steps[0].strategy
+	}
+	switch {
+	case d.more:
+		return false, i.more(d)
+	case exact && whole:
+		return i.differenceKnown(ctx, remote)
+	case exact && d.refused > 0:
+		last := i.report.Refused[len(i.report.Refused)-1]
+		return false, i.incomplete("%d items were refused here, the last because: %s", d.refused, last.Reason)
+	default:
+		return false, i.nextStep(remote.Count - through.Count)
+	}
+}
+
+func (i *Initiator) more(d difference) error {
+	if i.mores++; d.received.Count == 0 || i.mores > maxMores {
+		return fmt.Errorf("%w: MORE after a reply that brought nothing new", ErrProtocol)
+	}
+	return nil
+}
+
+// differenceKnown is reached once nothing is missing here. What is left is to push.
+func (i *Initiator) differenceKnown(ctx context.Context, remote Root) (bool, error) {
+	i.known, i.expected, i.settled, i.under = true, remote, i.report.Local, *i.round.secret
+	if len(i.pending) > 0 {
+		return false, nil
+	}
+	return i.complete(ctx)
+}
+
+// concludePush compares the responder's root with the one that it must have
+// after all that was pushed. Where its set changed meanwhile, the sync starts over.
+func (i *Initiator) concludePush(ctx context.Context, remote Root) (bool, error) {
+	if len(i.pending) > 0 {
+		return false, nil
+	}
+	if remote == i.expected && i.under == *i.round.secret {
+		return i.complete(ctx)
+	}
+	if i.restart() {
+		return false, nil
+	}
+	return false, i.incomplete("the responder's set changed during each of %d attempts", i.restarts)
+}
+
+// restart makes the next round ask again, unless that was done too often.
+func (i *Initiator) restart() bool {
+	i.known = false
+	i.restarts++
+	return i.restarts <= maxRestarts
+}
+
+// nextStep goes down the ladder after a round whose identity failed. rejected is
+// how many of its items the responder knows to be missing here.
+//
+// A pull has them now, so the next filter has few to be wrong about. In a sync that
+// only pushes they stay there: each new filter is wrong about some of them again,
+// and where that is likely it would only bring the list later.
+func (i *Initiator) nextStep(rejected uint64) error {
+	if len(i.steps) == 1 {
+		return i.incomplete("roots still differ after a list of all IDs")
+	}
+	i.steps = i.steps[1:]
+	if !i.opt.Direction.Pulls() && rejected > hopeless && len(i.steps) < len(ladder(i.opt.Strategy))-1 {
+		for i.steps[0].approximate() {
+			i.steps = i.steps[1:]
+		}
+	}
+	return nil
+}
+
+// complete ends the sync, with an error where the responder would not store an
+// item. What was refused here and is still missing has failed the identity before.
+func (i *Initiator) complete(ctx context.Context) (bool, error) {
+	if again, err := i.grown(ctx); err != nil || again && i.restart() {
+		return false, err
+	}
+	i.report.RootsEqual = i.report.Local == i.report.Remote
+	for _, r := range i.report.Refused {
+		if !r.Here {
+			return false, i.incomplete("the responder refused items, the first because: %s", r.Reason)
+		}
+	}
+	i.report.Complete = true
+	return true, nil
+}
+
+// grown reports whether there is more to push than when the difference was known: an
+// item that arrived can bring others, held here before, into the view.
+func (i *Initiator) grown(ctx context.Context) (bool, error) {
+	if !i.opt.Direction.Pushes() || i.report.Received == i.checked {
+		return false, nil
+	}
+	i.checked = i.report.Received
+	view, err := i.replica.View(ctx)
+	if err != nil {
+		return false, err
+	}
+	return i.hasher().Root(view.Keys()) != i.settled, nil
+}
+
+func (i *Initiator) incomplete(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrIncomplete, fmt.Sprintf(format, args...))
+}

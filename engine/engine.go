@@ -1,0 +1,181 @@
+// Package engine is the sync state machine: "give me all the items that I don't
+// already have", for two nodes that each hold a set of items.
+//
+// The engine is generic. It moves items, pairs of a Key and a payload that only
+// the Replica of a caller understands, and knows no network, disk, clock or
+// identity: frames go in, frames come out. A caller hands it a Replica that is
+// already narrowed to what the other side may see.
+//
+// One round, as the data sees it:
+//
+//	initiator                                responder
+//	View ─► keys ─► summary ─► INIT ───────► predicate "the initiator may have it"
+//	                                         View ─► rejected: what the initiator lacks
+//	Put  ◄─ payloads ◄──────── ITEMS ◄───────      ─► let through: summary, root
+//	only-A ◄─ keys it rejects ◄ ACK ◄──────
+//
+// A filter has false positives, so a round may miss items on either side. The
+// identity of roots tells: with X what the initiator's filter let through and
+// only-A what the responder's summary of X rejects,
+//
+//	root(A) - root(only-A) == root(X)   and   root(received) == root(B) - root(X)
+//
+// hold exactly when nothing was missed. Until they do, the engine repeats with
+// fresh salts, then with a list, then with all IDs, and reports success only
+// when they do. See SPEC.md for the bytes.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/dwn-sync/dwnsync/engine/summary"
+	"github.com/dwn-sync/dwnsync/engine/wire"
+	"github.com/dwn-sync/dwnsync/filters"
+)
+
+// ID names an item: 32 bytes that are a digest of its payload.
+type ID = summary.ID
+
+// Key orders items: by time in microseconds, then by ID.
+type Key = summary.Key
+
+// Root is the count and keyed fingerprint of a view.
+type Root = summary.Root
+
+// Secret is what fingerprints are keyed with. All nodes of one owner come to
+// share one; of two, the one whose name Beats the other's is kept.
+type Secret = wire.Secret
+
+// Direction says which way items move, seen from the initiator.
+type Direction = wire.Direction
+
+// The directions of a sync.
+const (
+	Pull = wire.Pull
+	Push = wire.Push
+	Both = wire.Both
+)
+
+var (
+	// ErrIncomplete reports a sync that ended without the proof that nothing is
+	// missing. Its text says what is open; the items that arrived are stored.
+	ErrIncomplete = errors.New("sync incomplete")
+	// ErrProtocol reports an other side that broke the rules of SPEC.md.
+	ErrProtocol = errors.New("protocol violation")
+	// ErrOptions reports options or an argument that cannot be used.
+	ErrOptions = errors.New("invalid option")
+)
+
+// Item is what the engine moves: a key, and the bytes it was derived from.
+type Item struct {
+	Key     Key
+	Payload []byte
+}
+
+// View is one immutable snapshot of a set of items. It may be used by one
+// goroutine at a time.
+type View interface {
+	// Keys returns the keys in ascending order without duplicates. The engine does
+	// not modify them.
+	Keys() []Key
+	// Items yields the items of keys, a subset of Keys, in the order in which the
+	// view wants them sent. It stops after an error. The engine keeps no payload.
+	Items(ctx context.Context, keys []Key) iter.Seq2[Item, error]
+	// Label names what the view is narrowed to: equal labels on two nodes mean
+	// comparable views. Fingerprints are keyed per label.
+	Label() []byte
+}
+
+// Receipt tells what became of one payload. Err is nil where the item is stored,
+// now or before; Key is set exactly then.
+type Receipt struct {
+	Key Key
+	Err error
+}
+
+// Replica is one node's copy of a set. The engine trusts what it stores: Put must
+// check that a payload is authentic and belongs to the view, and derive the key
+// from it.
+type Replica interface {
+	// View returns a snapshot of the set as it is now.
+	View(ctx context.Context) (View, error)
+	// Put verifies and durably stores a batch of payloads, at most BatchItems and,
+	// but for a single larger one, BatchBytes. It returns a receipt for each, or an
+	// error where none of the batch is stored. Storing twice is no error.
+	Put(ctx context.Context, payloads [][]byte) ([]Receipt, error)
+	// Secret returns the secret that this node keeps, false where it has none yet.
+	Secret(ctx context.Context) (Secret, bool, error)
+	// KeepSecret durably stores offered unless the one kept beats it, and returns
+	// the one that is kept then.
+	KeepSecret(ctx context.Context, offered Secret) (Secret, error)
+}
+
+// The largest batch that Replica.Put is handed.
+const (
+	BatchItems = 256
+	BatchBytes = 2 << 20
+)
+
+// Limits bound what one round may cost. The zero value gives the defaults.
+type Limits struct {
+	ReplyBytes   int64 // wire.ItemSize of all items in one reply; default 64 MiB
+	RequestBytes int64 // the same of one request; default 32 MiB
+	SummaryBytes int64 // one summary; default 64 MiB
+}
+
+// WithDefaults returns l with the default in place of every value that is not positive.
+func (l Limits) WithDefaults() Limits {
+	fill := func(v *int64, def int64) {
+		if *v <= 0 {
+			*v = def
+		}
+	}
+	fill(&l.ReplyBytes, 64<<20)
+	fill(&l.RequestBytes, 32<<20)
+	fill(&l.SummaryBytes, 64<<20)
+	return l
+}
+
+// hashFunc maps an ID to the key that filters hold. It is Salt.Key but in tests,
+// which sabotage it.
+type hashFunc func(salt filters.Salt, id ID) uint64
+
+func saltedKey(salt filters.Salt, id ID) uint64 { return salt.Key(id) }
+
+// stage gathers payloads into batches and stores each; done is handed every
+// receipt in order.
+func stage(ctx context.Context, replica Replica, payloads iter.Seq2[[]byte, error], done func(Receipt) error) error {
+	var batch [][]byte
+	size := 0
+	flush := func() error {
+		receipts, err := replica.Put(ctx, batch)
+		if err == nil && len(receipts) != len(batch) {
+			err = fmt.Errorf("replica: %d receipts for %d payloads", len(receipts), len(batch))
+		}
+		for _, r := range receipts {
+			if err == nil {
+				err = done(r)
+			}
+		}
+		batch, size = batch[:0], 0
+		return err
+	}
+	for payload, err := range payloads {
+		if err != nil {
+			return err
+		}
+		if len(batch) > 0 && (len(batch) == BatchItems || size+len(payload) > BatchBytes) {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		batch, size = append(batch, payload), size+len(payload)
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	return flush()
+}

@@ -1,0 +1,142 @@
+// Package enginetest has a Replica in memory, for tests, examples and whoever
+// writes a Replica of their own.
+package enginetest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/dwn-sync/dwnsync/engine"
+)
+
+// ErrPayload reports a payload that is too short to be an item of a Set.
+var ErrPayload = errors.New("payload shorter than its 8 bytes of time")
+
+// Payload returns the payload of an item of a Set: 8 bytes of time in
+// microseconds, big-endian, then body.
+func Payload(time int64, body string) []byte {
+	return append(binary.BigEndian.AppendUint64(nil, uint64(time)), body...)
+}
+
+// KeyOf returns the key of a payload: its time, and the SHA-256 of all its bytes.
+func KeyOf(payload []byte) (engine.Key, error) {
+	if len(payload) < 8 {
+		return engine.Key{}, ErrPayload
+	}
+	return engine.Key{Time: int64(binary.BigEndian.Uint64(payload)), ID: sha256.Sum256(payload)}, nil
+}
+
+// Set is a Replica in memory. The zero value is an empty set that is ready to
+// use; it is safe for concurrent use.
+type Set struct {
+	// Refuse, if set, makes Put refuse the payloads for which it returns an error.
+	Refuse func(payload []byte) error
+	// Name is the label of the set's views.
+	Name string
+
+	mu     sync.Mutex
+	items  map[engine.Key][]byte
+	secret *engine.Secret
+}
+
+// Add puts payloads into the set. It panics if one of them is no payload.
+func (s *Set) Add(payloads ...[]byte) {
+	for _, p := range payloads {
+		if _, err := s.put(p); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// Keys returns the keys of the set in ascending order.
+func (s *Set) Keys() []engine.Key {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.SortedFunc(maps.Keys(s.items), engine.Key.Compare)
+}
+
+// Len returns the number of items.
+func (s *Set) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.items)
+}
+
+func (s *Set) put(payload []byte) (engine.Key, error) {
+	key, err := KeyOf(payload)
+	if err == nil && s.Refuse != nil {
+		err = s.Refuse(payload)
+	}
+	if err != nil {
+		return engine.Key{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.items == nil {
+		s.items = map[engine.Key][]byte{}
+	}
+	s.items[key] = slices.Clone(payload)
+	return key, nil
+}
+
+// Put stores the payloads that are not refused.
+func (s *Set) Put(_ context.Context, payloads [][]byte) ([]engine.Receipt, error) {
+	receipts := make([]engine.Receipt, len(payloads))
+	for i, p := range payloads {
+		receipts[i].Key, receipts[i].Err = s.put(p)
+	}
+	return receipts, nil
+}
+
+// View returns a snapshot.
+func (s *Set) View(context.Context) (engine.View, error) {
+	keys := s.Keys()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return view{keys: keys, items: maps.Clone(s.items), label: s.Name}, nil
+}
+
+// Secret returns the secret that KeepSecret kept.
+func (s *Set) Secret(context.Context) (engine.Secret, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.secret == nil {
+		return engine.Secret{}, false, nil
+	}
+	return *s.secret, true, nil
+}
+
+// KeepSecret keeps offered unless the present secret beats it.
+func (s *Set) KeepSecret(_ context.Context, offered engine.Secret) (engine.Secret, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.secret == nil || offered.Beats(s.secret.SecretName) {
+		s.secret = &offered
+	}
+	return *s.secret, nil
+}
+
+type view struct {
+	keys  []engine.Key
+	items map[engine.Key][]byte
+	label string
+}
+
+func (v view) Keys() []engine.Key { return v.keys }
+func (v view) Label() []byte      { return []byte(v.label) }
+
+func (v view) Items(ctx context.Context, keys []engine.Key) iter.Seq2[engine.Item, error] {
+	return func(yield func(engine.Item, error) bool) {
+		for _, k := range keys {
+			if !yield(engine.Item{Key: k, Payload: v.items[k]}, ctx.Err()) || ctx.Err() != nil {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,307 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+
+	"github.com/dwn-sync/dwnsync/engine/summary"
+	"github.com/dwn-sync/dwnsync/engine/wire"
+	"github.com/dwn-sync/dwnsync/filters"
+)
+
+// Options configure an initiator. The zero value works.
+type Options struct {
+	Strategy  Strategy  // default DefaultStrategy
+	Direction Direction // default Both
+	Limits    Limits
+	Random    io.Reader // default crypto/rand
+	// Progress, if set, is called after each stored batch. It must not keep the
+	// report's slices and maps.
+	Progress func(*Report)
+
+	hash hashFunc
+}
+
+func (o Options) withDefaults() (Options, error) {
+	var err error
+	if o.Strategy, err = ParseStrategy(string(o.Strategy)); err != nil {
+		return o, err
+	}
+	if o.Direction == "" {
+		o.Direction = Both
+	}
+	if !o.Direction.Valid() {
+		return o, fmt.Errorf("%w: direction %q; there are pull, push and both", ErrOptions, o.Direction)
+	}
+	o.Limits = o.Limits.WithDefaults()
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	if o.Progress == nil {
+		o.Progress = func(*Report) {}
+	}
+	if o.hash == nil {
+		o.hash = saltedKey
+	}
+	return o, nil
+}
+
+// Bounds on rounds beyond those of the ladder.
+const (
+	maxRestarts = 8       // one side's set changed during a sync that pushes
+	maxMores    = 1 << 16 // replies that ended with MORE; each brought something new
+)
+
+// Initiator is the side that asks. Request and Reply are called in turn, by one
+// goroutine, until Reply reports that the sync is done.
+type Initiator struct {
+	replica Replica
+	opt     Options
+	steps   []method // what remains of the ladder; the first is in use
+	report  Report
+
+	offer    bool // the next request carries the secret
+	restarts int
+	mores    int
+	checked  int // report.Received when the view was last compared with what it should be
+
+	// What the rounds so far have found out.
+	pending   []Key    // held here, certainly not by the responder, and to be pushed
+	pendingBy Strategy // the strategy that found them
+	known     bool     // the difference is known: only pending is left to do
+	expected  Root     // where known: the responder's root once the pushed items are stored
+	settled   Root     // where known: this side's root at that time, with what it received
+	under     Secret   // the secret of both
+
+	round round
+}
+
+// round is what one request was made from, kept for reading its reply.
+type round struct {
+	secret *Secret // nil where this node had none
+	view   View
+	keys   []Key
+	root   Root // of keys under secret
+	asked  bool // the request held a summary
+	pushed []Key
+}
+
+// NewInitiator returns an initiator for one sync of replica.
+func NewInitiator(replica Replica, opt Options) (*Initiator, error) {
+	opt, err := opt.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &Initiator{
+		replica: replica, opt: opt, steps: ladder(opt.Strategy),
+		report: Report{Strategy: opt.Strategy, Direction: opt.Direction, Delivered: map[Strategy]int{}},
+	}, nil
+}
+
+// Report returns what was done so far.
+func (i *Initiator) Report() Report { return i.report }
+
+// Request returns the next request: the frames before the items, and the frames
+// of the items, which are produced as they are iterated over, once.
+func (i *Initiator) Request(ctx context.Context) ([]wire.Frame, iter.Seq2[wire.Frame, error], error) {
+	if err := i.open(ctx); err != nil {
+		return nil, nil, err
+	}
+	i.report.Rounds++
+	head, err := i.head()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, f := range head {
+		i.report.Up.count(f)
+	}
+	items := i.round.view.Items(ctx, i.pending)
+	payloads := payloadsWithin(items, i.opt.Limits.RequestBytes, func(item Item) {
+		i.round.pushed = append(i.round.pushed, item.Key)
+	})
+	return head, counted(wire.EncodeItems(payloads), &i.report.Up), nil
+}
+
+// open takes the snapshot that this round is about.
+func (i *Initiator) open(ctx context.Context) error {
+	i.round = round{}
+	view, err := i.replica.View(ctx)
+	if err != nil {
+		return err
+	}
+	i.round.view, i.round.keys = view, view.Keys()
+	secret, ok, err := i.replica.Secret(ctx)
+	if err != nil || !ok {
+		return err
+	}
+	i.useSecret(secret)
+	return nil
+}
+
+// useSecret computes the root of the round's snapshot under secret.
+func (i *Initiator) useSecret(secret Secret) {
+	if i.round.secret != nil && *i.round.secret == secret {
+		return
+	}
+	i.round.secret = &secret
+	i.round.root = i.hasher().Root(i.round.keys)
+}
+
+func (i *Initiator) hasher() *summary.Hasher {
+	return summary.NewHasher(summary.Derive(i.round.secret.Key, i.round.view.Label()))
+}
+
+// head returns INIT, SECRET where it is asked for, and the summary unless the
+// difference is known.
+func (i *Initiator) head() ([]wire.Frame, error) {
+	init := wire.Init{Version: wire.Version, Direction: i.opt.Direction, Budget: uint64(i.opt.Limits.ReplyBytes)}
+	if s := i.round.secret; s != nil {
+		root := wire.RootOf(i.round.root)
+		init.Secret, init.Root = &s.SecretName, &root
+	}
+	var d digest
+	if !i.known {
+		var err error
+		if d, err = i.summarise(); err != nil {
+			return nil, err
+		}
+		init.Summary, i.round.asked = &d.head, true
+	}
+	first, err := wire.EncodeBody(wire.TypeInit, init)
+	if err != nil {
+		return nil, err
+	}
+	frames := []wire.Frame{first}
+	if i.offer && i.round.secret != nil {
+		secret, err := wire.EncodeBody(wire.TypeSecret, i.round.secret)
+		if err != nil {
+			return nil, err
+		}
+		frames = append(frames, secret)
+	}
+	return append(frames, d.frames()...), nil
+}
+
+func (i *Initiator) summarise() (digest, error) {
+	var salt filters.Salt
+	if !i.steps[0].exact() {
+		var err error
+		if salt, err = newSalt(i.opt.Random); err != nil {
+			return digest{}, err
+		}
+	}
+	return summarise(i.steps[0], i.round.keys, salt, i.opt.hash)
+}
+
+// Reply reads the reply to the last request, stores its items, and reports
+// whether the sync is done. ErrIncomplete means that it is over, but not proved.
+func (i *Initiator) Reply(ctx context.Context, frames iter.Seq2[wire.Frame, error]) (bool, error) {
+	s := wire.NewStream(counted(frames, &i.report.Down))
+	defer s.Close()
+	var ack wire.Ack
+	if err := takeBody(s, wire.TypeAck, &ack); err != nil {
+		return false, err
+	}
+	if err := i.settlePushed(ack); err != nil {
+		return false, err
+	}
+	if ack.WantSecret {
+		return false, i.wantSecret(s)
+	}
+	if err := i.readSecret(ctx, s, ack.Secret); err != nil {
+		return false, err
+	}
+	got, err := i.readDifference(ctx, s, ack)
+	if err != nil {
+		return false, err
+	}
+	return i.conclude(ctx, ack, got)
+}
+
+// settlePushed books the items of the request: stored there, or refused.
+func (i *Initiator) settlePushed(ack wire.Ack) error {
+	if ack.Version != wire.Version {
+		return fmt.Errorf("%w: wire version %d; this node speaks %d", ErrProtocol, ack.Version, wire.Version)
+	}
+	pushed := i.round.pushed
+	if ack.Received != uint64(len(pushed)) {
+		return fmt.Errorf("%w: %d items sent, %d acknowledged", ErrProtocol, len(pushed), ack.Received)
+	}
+	refused := make(map[Key]bool, len(ack.Refused))
+	for _, r := range ack.Refused {
+		if r.Index >= uint64(len(pushed)) || refused[pushed[r.Index]] {
+			return fmt.Errorf("%w: refusal of item %d of %d", ErrProtocol, r.Index, len(pushed))
+		}
+		refused[pushed[r.Index]] = true
+		i.report.Refused = append(i.report.Refused, Refusal{Key: pushed[r.Index], Reason: clip(r.Reason)})
+	}
+	i.report.delivered(i.pendingBy, 0, len(pushed)-len(refused))
+	i.opt.Progress(&i.report)
+	i.settleExpected(pushed, refused)
+	return nil
+}
+
+// settleExpected takes pushed out of pending and adds what was stored to the
+// root that the responder is expected to have.
+func (i *Initiator) settleExpected(pushed []Key, refused map[Key]bool) {
+	done := make(map[Key]bool, len(pushed))
+	for _, k := range pushed {
+		done[k] = true
+	}
+	i.pending = slices.DeleteFunc(i.pending, func(k Key) bool { return done[k] })
+	if !i.known || i.round.secret == nil {
+		return
+	}
+	hasher := i.hasher()
+	for _, k := range pushed {
+		if !refused[k] {
+			i.expected = i.expected.Add(hasher.Key(k))
+		}
+	}
+}
+
+func (i *Initiator) wantSecret(s *wire.Stream) error {
+	if i.round.secret == nil || i.offer {
+		return fmt.Errorf("%w: the responder asks for a secret that it has or that does not exist", ErrProtocol)
+	}
+	i.offer = true
+	return s.End()
+}
+
+// readSecret brings this round under the responder's secret.
+func (i *Initiator) readSecret(ctx context.Context, s *wire.Stream, name wire.SecretName) error {
+	i.offer = false
+	if mine := i.round.secret; mine != nil && mine.SecretName == name {
+		return nil
+	}
+	var secret Secret
+	if err := takeBody(s, wire.TypeSecret, &secret); err != nil {
+		return err
+	}
+	if secret.SecretName != name {
+		return fmt.Errorf("%w: SECRET is not the one that ACK names", ErrProtocol)
+	}
+	if _, err := i.replica.KeepSecret(ctx, secret); err != nil {
+		return err
+	}
+	i.useSecret(secret)
+	return nil
+}
+
+// counted passes frames on and adds their sizes to t.
+func counted(frames iter.Seq2[wire.Frame, error], t *Traffic) iter.Seq2[wire.Frame, error] {
+	return func(yield func(wire.Frame, error) bool) {
+		for f, err := range frames {
+			if err == nil {
+				t.count(f)
+			}
+			if !yield(f, err) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,326 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+
+	"github.com/dwn-sync/dwnsync/engine/summary"
+	"github.com/dwn-sync/dwnsync/engine/wire"
+	"github.com/dwn-sync/dwnsync/filters"
+)
+
+// RespondOptions configure a responder. The zero value works.
+type RespondOptions struct {
+	Limits Limits
+	Random io.Reader // default crypto/rand
+
+	hash hashFunc
+}
+
+func (o RespondOptions) withDefaults() RespondOptions {
+	o.Limits = o.Limits.WithDefaults()
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	if o.hash == nil {
+		o.hash = saltedKey
+	}
+	return o
+}
+
+// maxReason is the length in bytes to which the reason of a refusal is cut, and
+// maxRefusals the number of them in one ACK: an ACK stays within one frame.
+const (
+	maxReason   = 200
+	maxRefusals = 2048
+)
+
+// Respond answers one request, given as its frames from INIT on. It reads the
+// request to its end and stores its items before it returns; an error then means
+// that nothing was said yet. The frames of the reply are produced as they are
+// iterated over, once. The responder keeps nothing between two requests.
+func Respond(ctx context.Context, replica Replica, request iter.Seq2[wire.Frame, error], opt RespondOptions) (iter.Seq2[wire.Frame, error], error) {
+	r := responder{replica: replica, opt: opt.withDefaults()}
+	if err := r.read(ctx, request); err != nil {
+		return nil, err
+	}
+	if err := r.settleSecret(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.plan(ctx); err != nil {
+		return nil, err
+	}
+	return r.reply(ctx), nil
+}
+
+// responder is one request in work. Each stage fills the fields that the next reads.
+type responder struct {
+	replica Replica
+	opt     RespondOptions
+
+	// read
+	init   wire.Init
+	offer  *Secret
+	has    predicate // nil where the initiator sent no summary
+	method method
+	ack    wire.Ack
+
+	// settleSecret
+	secret Secret
+
+	// plan
+	view   View
+	send   []Key // what the initiator lacks, where it pulls
+	digest digest
+}
+
+func (r *responder) read(ctx context.Context, request iter.Seq2[wire.Frame, error]) error {
+	s := wire.NewStream(request)
+	defer s.Close()
+	if err := r.readHead(s); err != nil {
+		return err
+	}
+	if err := r.readItems(ctx, s); err != nil {
+		return err
+	}
+	return s.End()
+}
+
+func (r *responder) readHead(s *wire.Stream) error {
+	if err := takeBody(s, wire.TypeInit, &r.init); err != nil {
+		return err
+	}
+	if r.init.Version != wire.Version {
+		return fmt.Errorf("%w: wire version %d; this node speaks %d", ErrProtocol, r.init.Version, wire.Version)
+	}
+	if !r.init.Direction.Valid() {
+		return fmt.Errorf("%w: direction %q", ErrProtocol, r.init.Direction)
+	}
+	if s.At(wire.TypeSecret) {
+		r.offer = new(Secret)
+		if err := takeBody(s, wire.TypeSecret, r.offer); err != nil {
+			return err
+		}
+		if r.init.Secret == nil || *r.init.Secret != r.offer.SecretName {
+			return fmt.Errorf("%w: SECRET is not the one that INIT names", ErrProtocol)
+		}
+	}
+	if r.init.Summary == nil {
+		return nil
+	}
+	var err error
+	r.has, r.method, err = readDigest(s, *r.init.Summary, r.opt.Limits.SummaryBytes, r.opt.hash)
+	return err
+}
+
+func (r *responder) readItems(ctx context.Context, s *wire.Stream) error {
+	if s.At(wire.TypeItems) && !r.init.Direction.Pushes() {
+		return fmt.Errorf("%w: items in a request that only pulls", ErrProtocol)
+	}
+	payloads := wire.DecodeItems(s, r.opt.Limits.RequestBytes+wire.MaxItem)
+	return stage(ctx, r.replica, payloads, func(receipt Receipt) error {
+		if receipt.Err != nil {
+			if len(r.ack.Refused) == maxRefusals {
+				return fmt.Errorf("%w: more than %d items of the request were refused, the last: %w", ErrProtocol, maxRefusals, receipt.Err)
+			}
+			r.ack.Refused = append(r.ack.Refused, wire.Refusal{Index: r.ack.Received, Reason: clip(receipt.Err.Error())})
+		}
+		r.ack.Received++
+		return nil
+	})
+}
+
+// settleSecret decides under which secret roots are compared: an offered one is
+// kept if it wins, one that the initiator names and that would win is asked for,
+// and a node without any makes the first.
+func (r *responder) settleSecret(ctx context.Context) error {
+	if r.offer != nil {
+		kept, err := r.replica.KeepSecret(ctx, *r.offer)
+		r.secret = kept
+		return err
+	}
+	mine, ok, err := r.replica.Secret(ctx)
+	if err != nil {
+		return err
+	}
+	if theirs := r.init.Secret; theirs != nil && (!ok || theirs.Beats(mine.SecretName)) {
+		r.ack.WantSecret = true
+		return nil
+	}
+	if !ok {
+		if mine, err = r.firstSecret(ctx); err != nil {
+			return err
+		}
+	}
+	r.secret = mine
+	return nil
+}
+
+func (r *responder) firstSecret(ctx context.Context) (Secret, error) {
+	first := Secret{SecretName: wire.SecretName{Generation: 1}}
+	for _, field := range [][]byte{first.ID[:], first.Key[:]} {
+		if _, err := io.ReadFull(r.opt.Random, field); err != nil {
+			return Secret{}, fmt.Errorf("no randomness for a secret: %w", err)
+		}
+	}
+	return r.replica.KeepSecret(ctx, first)
+}
+
+// plan compares roots and, where they differ, splits the view by what the
+// initiator's summary lets through.
+func (r *responder) plan(ctx context.Context) error {
+	r.ack.Version = wire.Version
+	r.ack.Secret = r.secret.SecretName
+	if r.ack.WantSecret {
+		return nil
+	}
+	var err error
+	if r.view, err = r.replica.View(ctx); err != nil {
+		return err
+	}
+	hasher := summary.NewHasher(summary.Derive(r.secret.Key, r.view.Label()))
+	through, rejected, throughRoot, rejectedRoot := r.split(hasher)
+	root := throughRoot.Add(rejectedRoot)
+	r.ack.Root = wire.RootOf(root)
+	theirs := r.theirRoot()
+	if r.has == nil || theirs != nil && theirs.Summary() == root {
+		return nil
+	}
+	wireThrough := wire.RootOf(throughRoot)
+	r.ack.Through = &wireThrough
+	if r.init.Direction.Pulls() {
+		r.send = rejected
+	}
+	if theirs != nil && theirs.Summary() == throughRoot {
+		return nil // the initiator has exactly what it let through: no second half
+	}
+	return r.secondHalf(through)
+}
+
+// split divides the view's keys by the initiator's summary, with the root of each
+// part. Without a summary everything counts as let through.
+func (r *responder) split(hasher *summary.Hasher) (through, rejected []Key, throughRoot, rejectedRoot Root) {
+	for _, k := range r.view.Keys() {
+		if r.has == nil || r.has(k.ID) {
+			through = append(through, k)
+			throughRoot = throughRoot.Add(hasher.Key(k))
+		} else {
+			rejected = append(rejected, k)
+			rejectedRoot = rejectedRoot.Add(hasher.Key(k))
+		}
+	}
+	return through, rejected, throughRoot, rejectedRoot
+}
+
+// theirRoot returns the initiator's root where it is under the secret in use.
+func (r *responder) theirRoot() *wire.Root {
+	if r.init.Secret == nil || *r.init.Secret != r.secret.SecretName {
+		return nil
+	}
+	return r.init.Root
+}
+
+// secondHalf summarises what was let through, by the method that the initiator used.
+func (r *responder) secondHalf(through []Key) error {
+	var salt filters.Salt
+	if !r.method.exact() {
+		var err error
+		if salt, err = newSalt(r.opt.Random); err != nil {
+			return err
+		}
+	}
+	d, err := summarise(r.method, through, salt, r.opt.hash)
+	if err != nil {
+		return err
+	}
+	r.digest = d
+	r.ack.Summary = &d.head
+	return nil
+}
+
+func (r *responder) reply(ctx context.Context) iter.Seq2[wire.Frame, error] {
+	return func(yield func(wire.Frame, error) bool) {
+		if !r.replyHead(yield) || r.ack.WantSecret {
+			return
+		}
+		budget := min(r.opt.Limits.ReplyBytes, int64(min(r.init.Budget, 1<<62)))
+		sent := 0
+		for f, err := range wire.EncodeItems(payloadsWithin(r.view.Items(ctx, r.send), budget, func(Item) { sent++ })) {
+			if !yield(f, err) || err != nil {
+				return
+			}
+		}
+		end := wire.TypeDone
+		if sent < len(r.send) {
+			end = wire.TypeMore
+		}
+		yield(wire.EncodeBody(end, wire.End{Items: uint64(sent)}))
+	}
+}
+
+// replyHead yields what stands before the items and reports whether to go on.
+func (r *responder) replyHead(yield func(wire.Frame, error) bool) bool {
+	ack, err := wire.EncodeBody(wire.TypeAck, r.ack)
+	if !yield(ack, err) || err != nil {
+		return false
+	}
+	if !r.ack.WantSecret && (r.init.Secret == nil || *r.init.Secret != r.secret.SecretName) {
+		secret, err := wire.EncodeBody(wire.TypeSecret, r.secret)
+		if !yield(secret, err) || err != nil {
+			return false
+		}
+	}
+	for _, f := range r.digest.frames() {
+		if !yield(f, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// payloadsWithin yields payloads until their sizes reach budget, but at least
+// one, so that every round gets further. sent is told of each.
+func payloadsWithin(items iter.Seq2[Item, error], budget int64, sent func(Item)) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		first := true
+		for item, err := range items {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if budget -= wire.ItemSize(item.Payload); budget < 0 && !first {
+				return
+			}
+			first = false
+			sent(item)
+			if !yield(item.Payload, nil) {
+				return
+			}
+		}
+	}
+}
+
+func takeBody(s *wire.Stream, t wire.Type, v any) error {
+	f, err := s.Take(t)
+	if err != nil {
+		return err
+	}
+	return wire.DecodeBody(f, v)
+}
+
+// clip cuts a text to maxReason bytes of valid UTF-8, which is what may travel.
+func clip(text string) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if len(text) <= maxReason {
+		return text
+	}
+	cut := maxReason
+	for cut > 0 && text[cut]&0xc0 == 0x80 {
+		cut--
+	}
+	return text[:cut]
+}

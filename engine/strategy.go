@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/dwn-sync/dwnsync/filters"
+)
+
+// Strategy names how an initiator summarises what it has.
+type Strategy string
+
+// The strategies. Each is exact: they differ in bytes and rounds.
+const (
+	StrategyBloom Strategy = "bloom" // a Bloom filter over the whole view
+	StrategyXor   Strategy = "xor"   // a xor filter with 8-bit fingerprints
+	StrategyFuse  Strategy = "fuse"  // a binary fuse filter with 8-bit fingerprints
+	StrategyList  Strategy = "list"  // short keyed IDs, sorted and delta-coded
+)
+
+// DefaultStrategy is used where none is named.
+const DefaultStrategy = StrategyFuse
+
+// Strategies returns the strategies that can be asked for.
+func Strategies() []Strategy {
+	return []Strategy{StrategyBloom, StrategyXor, StrategyFuse, StrategyList}
+}
+
+// ParseStrategy returns the strategy of that name; the empty name is the default.
+func ParseStrategy(name string) (Strategy, error) {
+	if name == "" {
+		return DefaultStrategy, nil
+	}
+	if s := Strategy(name); slices.Contains(Strategies(), s) {
+		return s, nil
+	}
+	return "", fmt.Errorf("%w: strategy %q; there are %v", ErrOptions, name, Strategies())
+}
+
+// method is one way to summarise a set of IDs. kind is a filter's, and zero for
+// the plain list of all IDs.
+type method struct {
+	strategy Strategy
+	kind     filters.Kind
+}
+
+func (m method) exact() bool { return m.kind == 0 }
+
+// approximate reports whether m is a filter with a rate of about 2^-8.
+func (m method) approximate() bool { return !m.exact() && m.kind != filters.List }
+
+// hopeless is how many items make it unlikely, at 2^-8, that a filter is wrong about none.
+const hopeless = 128
+
+// Attempts of one method before the next of the ladder takes its turn.
+const (
+	filterAttempts = 4
+	listAttempts   = 2
+)
+
+// ladder returns what a sync tries one after the other while the identity of
+// roots fails. The salt is fresh at each step; the last step uses no hash
+// function at all, so it cannot fail for want of luck.
+func ladder(s Strategy) []method {
+	kinds := map[Strategy]filters.Kind{
+		StrategyBloom: filters.Bloom, StrategyXor: filters.Xor8, StrategyFuse: filters.Fuse8,
+	}
+	var steps []method
+	if kind, ok := kinds[s]; ok {
+		steps = slices.Repeat([]method{{s, kind}}, filterAttempts)
+	}
+	list := slices.Repeat([]method{{StrategyList, filters.List}}, listAttempts)
+	return append(append(steps, list...), method{strategy: StrategyList})
+}

@@ -1,0 +1,41 @@
+// Package summary holds the linear summaries of a set of items: today its root,
+// the count of its keys with their keyed fingerprint.
+//
+// The package is mathematics: it reads no clock, disk or network, and starts no
+// goroutine. Everything in it is additive: the summary of a disjoint union is
+// the sum of the summaries, and a removal subtracts.
+package summary
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+)
+
+// ID names an item: the 32-byte digest inside its CID.
+type ID [32]byte
+
+// Key is what all items are ordered by. Time is what the author wrote, in
+// microseconds since 1970-01-01T00:00:00Z; negative times come before it.
+type Key struct {
+	Time int64
+	ID   ID
+}
+
+// Compare orders keys by time, then by the bytes of the ID. It returns -1, 0 or +1.
+func (k Key) Compare(other Key) int {
+	if c := cmp.Compare(k.Time, other.Time); c != 0 {
+		return c
+	}
+	return bytes.Compare(k.ID[:], other.ID[:])
+}
+
+// keySize is the length of a key's byte form.
+const keySize = 8 + len(ID{})
+
+// appendKey appends the byte form that fingerprints are computed over: the time
+// as a 64-bit two's complement number, big-endian, then the ID.
+func appendKey(dst []byte, k Key) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, uint64(k.Time))
+	return append(dst, k.ID[:]...)
+}

@@ -1,0 +1,97 @@
+package summary
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+	"math/bits"
+)
+
+// Fingerprint is an element of the integers modulo 2^256, little-endian. The
+// fingerprint of a set is the sum of those of its keys, so it does not depend on
+// order and the fingerprints of disjoint sets add up.
+type Fingerprint [32]byte
+
+// Add returns f + g modulo 2^256.
+func (f Fingerprint) Add(g Fingerprint) Fingerprint {
+	var sum Fingerprint
+	var carry uint64
+	for i := 0; i < len(f); i += 8 {
+		var word uint64
+		word, carry = bits.Add64(binary.LittleEndian.Uint64(f[i:]), binary.LittleEndian.Uint64(g[i:]), carry)
+		binary.LittleEndian.PutUint64(sum[i:], word)
+	}
+	return sum
+}
+
+// Sub returns f - g modulo 2^256.
+func (f Fingerprint) Sub(g Fingerprint) Fingerprint {
+	var diff Fingerprint
+	var borrow uint64
+	for i := 0; i < len(f); i += 8 {
+		var word uint64
+		word, borrow = bits.Sub64(binary.LittleEndian.Uint64(f[i:]), binary.LittleEndian.Uint64(g[i:]), borrow)
+		binary.LittleEndian.PutUint64(diff[i:], word)
+	}
+	return diff
+}
+
+// Root summarises a whole view. Two views whose roots under one secret are equal
+// hold the same keys, but for a chance of about 2^-256: the count is exact, and
+// who does not know the secret cannot choose keys whose fingerprints cancel.
+type Root struct {
+	Count       uint64
+	Fingerprint Fingerprint
+}
+
+// Add returns the root of the disjoint union of two sets.
+func (r Root) Add(s Root) Root {
+	return Root{Count: r.Count + s.Count, Fingerprint: r.Fingerprint.Add(s.Fingerprint)}
+}
+
+// Sub returns the root of a set after the subset that s is the root of was taken
+// out. Counts wrap modulo 2^64, so that Sub undoes Add whatever the order.
+func (r Root) Sub(s Root) Root {
+	return Root{Count: r.Count - s.Count, Fingerprint: r.Fingerprint.Sub(s.Fingerprint)}
+}
+
+// Hasher computes fingerprints under one secret. It is reused between keys to
+// keep its state, so it is not safe for concurrent use.
+type Hasher struct {
+	mac hash.Hash
+	buf [keySize]byte
+	sum Fingerprint
+}
+
+// NewHasher returns a Hasher for one secret. The fingerprint of a key is
+// HMAC-SHA-256 (RFC 2104) of its byte form: 8 bytes of time, 32 of ID.
+func NewHasher(secret [32]byte) *Hasher {
+	return &Hasher{mac: hmac.New(sha256.New, secret[:])}
+}
+
+// Key returns the root of the set that holds k alone.
+func (h *Hasher) Key(k Key) Root {
+	h.mac.Reset()
+	h.mac.Write(appendKey(h.buf[:0], k))
+	h.mac.Sum(h.sum[:0])
+	return Root{Count: 1, Fingerprint: h.sum}
+}
+
+// Root returns the root of a set given as keys without duplicates, in any order.
+func (h *Hasher) Root(keys []Key) Root {
+	var root Root
+	for _, k := range keys {
+		root = root.Add(h.Key(k))
+	}
+	return root
+}
+
+// Derive returns the secret for the view that label names. What is derived for
+// one label tells nothing about the secret or about any other label's.
+func Derive(secret [32]byte, label []byte) [32]byte {
+	mac := hmac.New(sha256.New, secret[:])
+	mac.Write([]byte("dwnsync view v1\x00"))
+	mac.Write(label)
+	return [32]byte(mac.Sum(nil))
+}

@@ -1,0 +1,190 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/dwn-sync/dwnsync/engine/summary"
+)
+
+// Direction says which way items move, seen from the initiator.
+type Direction string
+
+// The directions of a sync.
+const (
+	Pull Direction = "pull" // the initiator ends with the union
+	Push Direction = "push" // the responder does
+	Both Direction = "both" // both do
+)
+
+// Pulls reports whether items move to the initiator.
+func (d Direction) Pulls() bool { return d == Pull || d == Both }
+
+// Pushes reports whether items move to the responder.
+func (d Direction) Pushes() bool { return d == Push || d == Both }
+
+// Valid reports whether d is one of the directions above.
+func (d Direction) Valid() bool { return d.Pulls() || d.Pushes() }
+
+// SecretName names a secret without telling it.
+type SecretName struct {
+	Generation uint64   `cbor:"generation"`
+	ID         [16]byte `cbor:"id"`
+}
+
+// Beats reports whether the secret named a is to be kept rather than b: the
+// higher generation wins, and of two in one generation the lower ID.
+func (a SecretName) Beats(b SecretName) bool {
+	if a.Generation != b.Generation {
+		return a.Generation > b.Generation
+	}
+	return bytes.Compare(a.ID[:], b.ID[:]) < 0
+}
+
+// Secret is the body of a SECRET frame.
+type Secret struct {
+	SecretName
+	Key [32]byte `cbor:"key"`
+}
+
+// Form says how a summary is to be read.
+type Form string
+
+// The forms of a summary.
+const (
+	FormFilter Form = "filter" // a filter of package filters over salted keys
+	FormIDs    Form = "ids"    // all IDs, 32 bytes each, strictly ascending
+)
+
+// Summary announces the SUMMARY frames that follow: Size bytes in all.
+type Summary struct {
+	Form Form     `cbor:"form"`
+	Salt [16]byte `cbor:"salt"` // of FormFilter; zero for FormIDs
+	Size uint64   `cbor:"size"`
+}
+
+// Root is a root as it travels.
+type Root struct {
+	Count       uint64   `cbor:"count"`
+	Fingerprint [32]byte `cbor:"fingerprint"`
+}
+
+// Summary returns r as the value that the engine computes with.
+func (r Root) Summary() summary.Root {
+	return summary.Root{Count: r.Count, Fingerprint: r.Fingerprint}
+}
+
+// RootOf returns the wire form of r.
+func RootOf(r summary.Root) Root {
+	return Root{Count: r.Count, Fingerprint: r.Fingerprint}
+}
+
+// Init is the body of an INIT frame, the initiator's half of SYNC_INIT. Tenant
+// and scope are no part of it: they stand in the signed AUTH frame.
+type Init struct {
+	Version   uint64      `cbor:"version"`
+	Direction Direction   `cbor:"direction"`
+	Secret    *SecretName `cbor:"secret,omitempty"`  // absent: the initiator has none yet
+	Root      *Root       `cbor:"root,omitempty"`    // under Secret, absent without one
+	Summary   *Summary    `cbor:"summary,omitempty"` // absent: nothing is asked for but the root
+	Budget    uint64      `cbor:"budget"`            // bytes of item payloads wanted in one reply at most
+}
+
+// Refusal says that an item of the request was not stored.
+type Refusal struct {
+	Index  uint64 `cbor:"index"` // of the item in the request, from 0
+	Reason string `cbor:"reason"`
+}
+
+// Ack is the body of an ACK frame. Roots are under the secret it names; where
+// the initiator named another, or none, a SECRET frame follows.
+type Ack struct {
+	Version    uint64     `cbor:"version"`
+	Secret     SecretName `cbor:"secret"`
+	WantSecret bool       `cbor:"wantSecret"` // the initiator's secret wins and is asked for; the reply ends here
+	Root       Root       `cbor:"root"`       // of the whole view, after the request's items were stored
+	Through    *Root      `cbor:"through,omitempty"`
+	Summary    *Summary   `cbor:"summary,omitempty"` // over what was let through
+	Received   uint64     `cbor:"received"`          // items that the request held
+	Refused    []Refusal  `cbor:"refused,omitempty"` // those of them that were not stored, ascending
+}
+
+// End is the body of a DONE or MORE frame.
+type End struct {
+	Items uint64 `cbor:"items"` // sent in this reply
+}
+
+// Error is the body of an ERROR frame, and the error that reading one gives.
+type Error struct {
+	Code string `cbor:"code"`
+	Text string `cbor:"text"`
+}
+
+// Error returns what the other side wrote.
+func (e *Error) Error() string {
+	return fmt.Sprintf("the other side broke off: %s (%s)", e.Text, e.Code)
+}
+
+func decodeError(f Frame) error {
+	e := new(Error)
+	if err := DecodeBody(f, e); err != nil {
+		return err
+	}
+	return e
+}
+
+// EncodeBody returns the frame of type t whose body is the DAG-CBOR of v.
+func EncodeBody(t Type, v any) (Frame, error) {
+	enc, err := encodeMode()
+	if err != nil {
+		return Frame{}, err
+	}
+	body, err := enc.Marshal(v)
+	if err != nil {
+		return Frame{}, fmt.Errorf("%v: %w", t, err)
+	}
+	if len(body) > MaxBody {
+		return Frame{}, fmt.Errorf("%v: %w: %d bytes, at most %d", t, ErrTooLarge, len(body), MaxBody)
+	}
+	return Frame{Type: t, Body: body}, nil
+}
+
+// DecodeBody sets *v from the body of f. It accepts only the bytes that
+// EncodeBody makes, so unknown fields, other orders and longer forms are
+// ErrMalformed.
+func DecodeBody(f Frame, v any) error {
+	dec, err := decodeMode()
+	if err != nil {
+		return err
+	}
+	if err := dec.Unmarshal(f.Body, v); err != nil {
+		return fmt.Errorf("%w: %v: %w", ErrMalformed, f.Type, err)
+	}
+	again, err := EncodeBody(f.Type, v)
+	if err != nil || !bytes.Equal(again.Body, f.Body) {
+		return fmt.Errorf("%w: %v: not in canonical form", ErrMalformed, f.Type)
+	}
+	return nil
+}
+
+func encodeMode() (cbor.EncMode, error) {
+	return cbor.EncOptions{
+		Sort:        cbor.SortLengthFirst,
+		IndefLength: cbor.IndefLengthForbidden,
+		TagsMd:      cbor.TagsForbidden,
+	}.EncMode()
+}
+
+func decodeMode() (cbor.DecMode, error) {
+	return cbor.DecOptions{
+		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
+		IndefLength:       cbor.IndefLengthForbidden,
+		TagsMd:            cbor.TagsForbidden,
+		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+		MaxNestedLevels:   4,
+		MaxArrayElements:  1 << 16,
+		MaxMapPairs:       16,
+	}.DecMode()
+}

@@ -1,0 +1,128 @@
+package filters
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/FastFilter/xorfilter"
+)
+
+// Binary fuse filters on the wire, between header and checksum:
+//
+//	0   8                seed
+//	8   1                log2 of the segment length L, 2..18
+//	9   2                number of segments c in which a key's first place may lie, at least 1
+//	11  (c+2)*L*w        fingerprints of w = 1 (Fuse8) or 2 (Fuse16) bytes
+//
+// The number of fingerprints is at least n and at most 8 n + 8. With x the
+// murmur64 finaliser of key + seed, the first place is p = x * c L div 2^64, the
+// second p + L with (x >> 18) mod L exclusive-ored into it, the third p + 2 L
+// with x mod L exclusive-ored into it; a key is let through if the low 8 w bits
+// of x xor (x >> 32) equal the xor of the three fingerprints. Graf and Lemire,
+// "Binary Fuse Filters", 2022.
+//
+// L and c do not follow from n: the library tries half the segment length when
+// a construction fails, and derives both by floating-point logarithms.
+const (
+	fuseHeader        = 11
+	fuseMinSegmentLog = 2
+	fuseMaxSegmentLog = 18
+)
+
+// fingerprint is an entry of a fuse filter's table.
+type fingerprint interface{ uint8 | uint16 }
+
+type fuseFilter[T fingerprint] struct {
+	n     int
+	table xorfilter.BinaryFuse[T]
+}
+
+func buildFuse8(keys []uint64, rate float64) (Filter, error) { return buildFuse[uint8](keys, rate) }
+
+func buildFuse16(keys []uint64, rate float64) (Filter, error) { return buildFuse[uint16](keys, rate) }
+
+func buildFuse[T fingerprint](keys []uint64, rate float64) (Filter, error) {
+	n := len(keys)
+	return peel(keys, rate, xorfilter.NewBinaryFuse[T], func(table *xorfilter.BinaryFuse[T], shift uint64) Filter {
+		table.Seed += shift
+		return &fuseFilter[T]{n: n, table: *table}
+	})
+}
+
+func decodeFuse8(n int, body []byte, _ int) (Filter, error)  { return decodeFuse[uint8](n, body) }
+func decodeFuse16(n int, body []byte, _ int) (Filter, error) { return decodeFuse[uint16](n, body) }
+
+func decodeFuse[T fingerprint](n int, body []byte) (Filter, error) {
+	if len(body) < fuseHeader {
+		return nil, malformed("fuse: %d bytes", len(body))
+	}
+	log, segments := body[8], uint64(binary.LittleEndian.Uint16(body[9:]))
+	if log < fuseMinSegmentLog || log > fuseMaxSegmentLog || segments < 1 {
+		return nil, malformed("fuse: %d segments of length 2^%d", segments, log)
+	}
+	entries := (segments + 2) << log // below 2^35
+	if entries < uint64(n) || entries > 8*uint64(n)+8 {
+		return nil, malformed("fuse: %d fingerprints for %d keys", entries, n)
+	}
+	payload := body[fuseHeader:]
+	if want := entries * fingerprintSize[T](); uint64(len(payload)) != want {
+		return nil, malformed("fuse: %d bytes of fingerprints, want %d", len(payload), want)
+	}
+	return &fuseFilter[T]{n: n, table: xorfilter.BinaryFuse[T]{
+		Seed:               binary.LittleEndian.Uint64(body),
+		SegmentLength:      1 << log,
+		SegmentLengthMask:  1<<log - 1,
+		SegmentCount:       uint32(segments),
+		SegmentCountLength: uint32(segments << log),
+		Fingerprints:       decodeFingerprints[T](payload),
+	}}, nil
+}
+
+func (f *fuseFilter[T]) Kind() Kind {
+	if fingerprintSize[T]() == 1 {
+		return Fuse8
+	}
+	return Fuse16
+}
+
+func (f *fuseFilter[T]) Len() int                 { return f.n }
+func (f *fuseFilter[T]) Contains(key uint64) bool { return f.table.Contains(key) }
+
+func (f *fuseFilter[T]) AppendTo(dst []byte) []byte {
+	t := &f.table
+	dst, start := openFrame(dst, f.Kind(), f.n, fuseHeader+len(t.Fingerprints)*int(fingerprintSize[T]()))
+	dst = binary.LittleEndian.AppendUint64(dst, t.Seed)
+	dst = append(dst, byte(bits.TrailingZeros32(t.SegmentLength)))
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(t.SegmentCount))
+	return sealFrame(appendFingerprints(dst, t.Fingerprints), start)
+}
+
+// fingerprintSize returns the length of T in bytes.
+func fingerprintSize[T fingerprint]() uint64 {
+	return uint64(bits.Len16(uint16(^T(0)))) / 8
+}
+
+func decodeFingerprints[T fingerprint](payload []byte) []T {
+	table := make([]T, uint64(len(payload))/fingerprintSize[T]())
+	switch table := any(table).(type) {
+	case []uint8:
+		copy(table, payload)
+	case []uint16:
+		for i := range table {
+			table[i] = binary.LittleEndian.Uint16(payload[2*i:])
+		}
+	}
+	return table
+}
+
+func appendFingerprints[T fingerprint](dst []byte, table []T) []byte {
+	switch table := any(table).(type) {
+	case []uint8:
+		return append(dst, table...)
+	case []uint16:
+		for _, print := range table {
+			dst = binary.LittleEndian.AppendUint16(dst, print)
+		}
+	}
+	return dst
+}
