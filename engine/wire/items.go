@@ -56,11 +56,13 @@ type itemWriter struct {
 	pending int
 }
 
-// start makes the encoder, which costs megabytes, when there is an item for it.
+// start makes the encoder, which costs a megabyte and a half, when there is an item
+// for it. The next level of compression takes six times that, for 2 % fewer bytes of
+// DWN messages.
 func (w *itemWriter) start() (err error) {
 	if w.zstd == nil {
-		w.zstd, err = zstd.NewWriter(&w.out, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window),
-			zstd.WithEncoderLevel(zstd.SpeedBetterCompression))
+		w.zstd, err = zstd.NewWriter(&w.out, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(window),
+			zstd.WithEncoderLevel(zstd.SpeedDefault))
 	}
 	return err
 }
