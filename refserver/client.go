@@ -1,0 +1,192 @@
+package refserver
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/dwn-sync/dwnsync/engine/dwn"
+	"github.com/dwn-sync/dwnsync/engine/wire"
+	"github.com/dwn-sync/dwnsync/refserver/auth"
+)
+
+// ErrServer reports an answer that is not as SPEC.md says: not a server of this
+// protocol, or something between.
+var ErrServer = errors.New("unexpected answer")
+
+// maxProblem is how many bytes of an error answer are read.
+const maxProblem = 64 << 10
+
+// Client calls one server for one tenant. It is safe for concurrent use.
+type Client struct {
+	origin string // also the audience of tokens
+	tenant string
+	signer *auth.Signer
+	http   *http.Client
+}
+
+// NewClient returns a client of the server at origin, a URL without path, that
+// signs as signer for tenant. A nil httpClient is one with sensible timeouts.
+func NewClient(origin, tenant string, signer *auth.Signer, httpClient *http.Client) (*Client, error) {
+	normal, err := auth.ParseOrigin(origin)
+	if err != nil {
+		return nil, fmt.Errorf("server URL: %w", err)
+	}
+	if err := auth.CheckDID(tenant); err != nil {
+		return nil, fmt.Errorf("tenant: %w", err)
+	}
+	if httpClient == nil {
+		httpClient = defaultHTTP()
+	}
+	return &Client{origin: normal, tenant: tenant, signer: signer, http: httpClient}, nil
+}
+
+// defaultHTTP follows no redirects: a token is good for one origin only.
+func defaultHTTP() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+			TLSHandshakeTimeout:   10 * time.Second,
+			ResponseHeaderTimeout: 5 * time.Minute, // the server reads the whole view before it answers
+			IdleConnTimeout:       30 * time.Second,
+			DisableCompression:    true,
+			ForceAttemptHTTP2:     true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// transport carries the rounds of one sync and counts their bytes.
+type transport struct {
+	client    *Client
+	scope     dwn.Scope
+	direction auth.Direction
+	authBytes atomic.Int64 // of AUTH frames, which the engine does not see
+}
+
+// Exchange signs and posts one request.
+func (t *transport) Exchange(ctx context.Context, head []wire.Frame, items iter.Seq2[wire.Frame, error]) (iter.Seq2[wire.Frame, error], error) {
+	token, err := t.sign(head)
+	if err != nil {
+		return nil, err
+	}
+	first := wire.Frame{Type: wire.TypeAuth, Body: []byte(token)}
+	t.authBytes.Add(int64(first.Size()))
+	body := newFrameReader(wire.Join(append([]wire.Frame{first}, head...), items))
+	defer body.Close()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.client.origin+"/v1/sync", body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", MediaType)
+	resp, err := t.client.do(req)
+	if err != nil {
+		return nil, err
+	}
+	if got := resp.Header.Get("Content-Type"); got != MediaType {
+		resp.Body.Close()
+		return nil, fmt.Errorf("%w: Content-Type %q, want %s", ErrServer, got, MediaType)
+	}
+	return func(yield func(wire.Frame, error) bool) {
+		defer resp.Body.Close()
+		wire.Decode(resp.Body)(yield)
+	}, nil
+}
+
+func (t *transport) sign(head []wire.Frame) (string, error) {
+	claims, err := auth.NewClaims(t.client.origin, t.client.tenant, time.Now(), rand.Reader)
+	if err != nil {
+		return "", err
+	}
+	return t.client.signer.SignInit(auth.InitClaims{
+		Claims: claims, Scope: t.scope, Direction: t.direction, Frames: auth.Digest(wire.Hash(head)),
+	})
+}
+
+// do sends req and returns the response if it is a success, and the error that it
+// tells otherwise.
+func (c *Client) do(req *http.Request) (*http.Response, error) {
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode/100 == 2 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxProblem))
+	if err != nil {
+		return nil, err
+	}
+	p := new(Problem)
+	if json.Unmarshal(text, p) != nil || p.Status != resp.StatusCode {
+		return nil, fmt.Errorf("%w: %s %s: status %s", ErrServer, req.Method, req.URL.Path, resp.Status)
+	}
+	return nil, p
+}
+
+// call makes a signed request that is no sync. The digest is that of the body.
+func (c *Client) call(ctx context.Context, method, path string, body io.Reader, digest auth.Digest) (*http.Response, error) {
+	target := c.origin + path
+	claims, err := auth.NewClaims(c.origin, c.tenant, time.Now(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	token, err := c.signer.SignRequest(auth.RequestClaims{Claims: claims, Method: method, URL: target, Body: digest})
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, target, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", authScheme+" "+token)
+	return c.do(req)
+}
+
+// Message returns the message of that CID, with inline data if the server has it.
+func (c *Client) Message(ctx context.Context, cid string) (Record, error) {
+	var r Record
+	err := c.callJSON(ctx, http.MethodGet, "/v1/messages/"+url.PathEscape(cid), nil, &r)
+	return r, err
+}
+
+// PostMessage stores a message on the server. Data above dwn.MaxInlineData does
+// not travel with it: use PutData after.
+func (c *Client) PostMessage(ctx context.Context, r Record) (Written, error) {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return Written{}, err
+	}
+	var w Written
+	err = c.callJSON(ctx, http.MethodPost, "/v1/messages", text, &w)
+	return w, err
+}
+
+func (c *Client) callJSON(ctx context.Context, method, path string, body []byte, v any) error {
+	resp, err := c.call(ctx, method, path, bytes.NewReader(body), auth.DigestOf(body))
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 4*maxRecord))
+	if err == nil {
+		err = json.Unmarshal(text, v)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s %s: %w", ErrServer, method, strings.SplitN(path, "?", 2)[0], err)
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+
+	"github.com/dwn-sync/dwnsync/engine/dwn"
+	"github.com/dwn-sync/dwnsync/refserver/store"
+)
+
+// runIDs prints the CIDs of a tenant's messages, sorted as text.
+func runIDs(ctx context.Context, s std, f *flags) error {
+	dir, tenant, scope := f.dir(), f.tenant(), f.scope()
+	if _, err := f.parse(0); err != nil {
+		return err
+	}
+	if err := f.need("dir", "tenant"); err != nil {
+		return err
+	}
+	nodes, err := openDir(*dir, false)
+	if err != nil {
+		return err
+	}
+	defer nodes.Close()
+	cids, err := sortedCIDs(ctx, nodes.Tenant(*tenant), scope.scope)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(s.out)
+	for _, c := range cids {
+		fmt.Fprintln(out, c)
+	}
+	return out.Flush()
+}
+
+func sortedCIDs(ctx context.Context, tenant store.Tenant, scope dwn.Scope) ([]string, error) {
+	keys, err := tenant.Keys(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	cids := make([]string, len(keys))
+	for i, k := range keys {
+		cids[i] = dwn.CIDOf(k.ID).String()
+	}
+	slices.Sort(cids)
+	return cids, nil
+}
+
+// runRoot prints what two nodes can compare without a secret: the number of
+// messages and the SHA-256 over their 32-byte IDs in ascending order.
+func runRoot(ctx context.Context, s std, f *flags) error {
+	dir, tenant := f.dir(), f.tenant()
+	if _, err := f.parse(0); err != nil {
+		return err
+	}
+	if err := f.need("dir", "tenant"); err != nil {
+		return err
+	}
+	nodes, err := openDir(*dir, false)
+	if err != nil {
+		return err
+	}
+	defer nodes.Close()
+	keys, err := nodes.Tenant(*tenant).Keys(ctx, dwn.Scope{})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(keys, func(a, b dwn.Key) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	hash := sha256.New()
+	for _, k := range keys {
+		hash.Write(k.ID[:])
+	}
+	_, err = fmt.Fprintf(s.out, "%d %x\n", len(keys), hash.Sum(nil))
+	return err
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dwn-sync/dwnsync/engine"
+	"github.com/dwn-sync/dwnsync/refserver"
+	"github.com/dwn-sync/dwnsync/refserver/auth"
+)
+
+const (
+	drain      = 30 * time.Second // for requests under way when the server stops
+	maxHeaders = 32 << 10
+	minEvery   = 10 * time.Millisecond
+)
+
+type serveFlags struct {
+	dir, addr, urls, tenants *string
+	open                     *bool
+	peer, key                *string
+	every                    *time.Duration
+}
+
+// runServe runs a node until it is told to stop.
+func runServe(ctx context.Context, s std, f *flags) error {
+	opt := serveFlags{
+		dir: f.dir(), key: f.key(),
+		addr:    f.String("addr", "", "`HOST:PORT` to listen on"),
+		urls:    f.String("url", "", "`URL`s under which clients call this node, separated by commas; default from -addr"),
+		tenants: f.String("tenants", "", "`file` with tenants to serve, one DID a line, besides those with data here"),
+		open:    f.Bool("open", false, "serve every tenant"),
+		peer:    f.String("peer", "", "`URL` of a node to sync with, both ways"),
+		every:   f.Duration("every", 5*time.Minute, "time between two syncs with the peer"),
+	}
+	if _, err := f.parse(0); err != nil {
+		return err
+	}
+	if err := opt.check(f); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(s.err, nil))
+	nodes, err := openDir(*opt.dir, true)
+	if err != nil {
+		return err
+	}
+	err = serveNode(ctx, s, f, opt, refserver.Node{Store: nodes}, log)
+	return errors.Join(err, nodes.Close())
+}
+
+func (o serveFlags) check(f *flags) error {
+	if err := f.need("dir", "addr"); err != nil {
+		return err
+	}
+	if *o.peer != "" && *o.key == "" {
+		return fmt.Errorf("%w: -peer needs -key, which signs for the tenant", errUsage)
+	}
+	if *o.every < minEvery {
+		return fmt.Errorf("%w: -every %s is too short, the least is %s", errUsage, *o.every, minEvery)
+	}
+	return nil
+}
+
+func serveNode(ctx context.Context, s std, f *flags, opt serveFlags, node refserver.Node, log *slog.Logger) error {
+	follow, err := opt.follower(node, log)
+	if err != nil {
+		return err
+	}
+	gate, err := opt.gate(node)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", *opt.addr)
+	if err != nil {
+		return err
+	}
+	origins := opt.origins(listener.Addr())
+	handler, err := refserver.NewServer(node, refserver.ServerOptions{Origins: origins, Gate: gate, Logger: log, Version: version()})
+	if err != nil {
+		listener.Close()
+		return fmt.Errorf("%w: -url: %w", errUsage, err)
+	}
+	logFlags(f, log)
+	fmt.Fprintf(s.out, "listening on %s\n", origins[0])
+	return serve(ctx, listener, handler, follow, log)
+}
+
+// serve answers requests, and follows the peer, until ctx is over; then it lets
+// what is under way finish.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, follow func(context.Context), log *slog.Logger) error {
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: maxHeaders,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var following sync.WaitGroup
+	following.Go(func() { follow(ctx) })
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		log.Info("stopping")
+		bounded, done := context.WithTimeout(context.WithoutCancel(ctx), drain)
+		err = server.Shutdown(bounded)
+		done()
+		<-failed
+	}
+	cancel()
+	following.Wait()
+	return err
+}
+
+// follower returns what syncs with the peer at once and then every so often.
+func (o serveFlags) follower(node refserver.Node, log *slog.Logger) (func(context.Context), error) {
+	if *o.peer == "" {
+		return func(context.Context) {}, nil
+	}
+	signer, err := readKey(*o.key)
+	if err != nil {
+		return nil, err
+	}
+	client, err := refserver.NewClient(*o.peer, signer.DID(), signer, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: -peer: %w", errUsage, err)
+	}
+	every := *o.every
+	return func(ctx context.Context) {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			followOnce(ctx, client, node, log)
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+		}
+	}, nil
+}
+
+func followOnce(ctx context.Context, client *refserver.Client, node refserver.Node, log *slog.Logger) {
+	r, err := client.Sync(ctx, node, refserver.SyncOptions{Direction: engine.Both})
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		log.Warn("sync with peer failed", "error", err)
+	case r.MessagesReceived+r.MessagesSent > 0:
+		log.Info("synced with peer", "received", r.MessagesReceived, "sent", r.MessagesSent, "rounds", r.Rounds)
+	}
+}
+
+func (o serveFlags) gate(node refserver.Node) (auth.Gate, error) {
+	opt := auth.GateOptions{Open: *o.open, Present: node.HasTenant}
+	if *o.tenants != "" {
+		file, err := os.Open(*o.tenants)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		if opt.Allowed, err = auth.ParseAllowList(file); err != nil {
+			return nil, fmt.Errorf("%s: %w", *o.tenants, err)
+		}
+	}
+	return auth.NewGate(opt)
+}
+
+// origins returns the URLs that tokens may be made for: those given or, for an
+// address of this machine, all its usual names.
+func (o serveFlags) origins(addr net.Addr) []string {
+	if *o.urls != "" {
+		return strings.Split(*o.urls, ",")
+	}
+	host, _, _ := net.SplitHostPort(*o.addr) // it was listened on, so it parses
+	_, port, _ := net.SplitHostPort(addr.String())
+	ip := net.ParseIP(host)
+	if host == "localhost" || host == "" || ip != nil && (ip.IsLoopback() || ip.IsUnspecified()) {
+		return []string{"http://127.0.0.1:" + port, "http://localhost:" + port, "http://[::1]:" + port}
+	}
+	return []string{"http://" + net.JoinHostPort(host, port)}
+}
+
+// logFlags tells the effective configuration. No flag holds a secret: -key names a file.
+func logFlags(f *flags, log *slog.Logger) {
+	var values []any
+	f.VisitAll(func(fl *flag.Flag) { values = append(values, fl.Name, fl.Value.String()) })
+	log.Info("configuration", values...)
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dwn-sync/dwnsync/engine"
+	"github.com/dwn-sync/dwnsync/refserver"
+)
+
+// runSync syncs a folder with a node over HTTP.
+func runSync(ctx context.Context, s std, f *flags) error {
+	dir, key, tenant, opt := f.dir(), f.key(), f.tenant(), f.sync(string(engine.DefaultStrategy))
+	args, err := f.parse(1)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.need("dir", "key", "tenant"), opt.check(engine.Strategy(*opt.strategy))); err != nil {
+		return err
+	}
+	if len(args) != 1 {
+		return fmt.Errorf("%w: URL is missing", errUsage)
+	}
+	signer, err := readKey(*key)
+	if err != nil {
+		return err
+	}
+	client, err := refserver.NewClient(args[0], *tenant, signer, nil)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	nodes, err := openDir(*dir, true)
+	if err != nil {
+		return err
+	}
+	bar := newProgress(s, "sync")
+	result, err := client.Sync(ctx, refserver.Node{Store: nodes}, refserver.SyncOptions{
+		Scope: opt.scope.scope, Strategy: engine.Strategy(*opt.strategy), Direction: engine.Direction(*opt.direction),
+		Progress: func(received, sent int) { bar.set(received + sent) },
+	})
+	bar.done()
+	return errors.Join(printResult(s, result, *opt.json), err, nodes.Close())
+}
+
+func printResult(s std, r refserver.SyncResult, asJSON bool) error {
+	if asJSON {
+		return printJSON(s, r)
+	}
+	state := "NOT complete"
+	if r.Complete {
+		state = "complete"
+	}
+	_, err := fmt.Fprintf(s.out, "%s: %d received, %d sent in %d rounds by %s, %d bytes up, %d down (%d metadata), %d ms\n",
+		state, r.MessagesReceived, r.MessagesSent, r.Rounds, r.Strategy, r.BytesUp, r.BytesDown, r.MetadataBytes, r.ElapsedMS)
+	for _, refused := range r.Refused {
+		fmt.Fprintf(s.err, "the %s refused %s: %s\n", refused.By, refused.CID, refused.Reason)
+	}
+	return err
+}

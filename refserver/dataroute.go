@@ -1,0 +1,118 @@
+package refserver
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/dwn-sync/dwnsync/engine/dwn"
+	"github.com/dwn-sync/dwnsync/refserver/auth"
+)
+
+var errInline = fmt.Errorf("data above %d bytes does not travel with its message: send it with PUT /v1/data/{cid}", dwn.MaxInlineData)
+
+// WantedData names record data that a node's messages name and that it lacks.
+type WantedData struct {
+	CID  string `json:"cid"`
+	Size int64  `json:"size"` // bytes, as the message says
+}
+
+// maxWanted bounds the answer to GET /v1/data; who serves the first so many and
+// asks again gets the next.
+const maxWanted = 10_000
+
+// wantedData tells which record data this node would take by PUT.
+func (s *Server) wantedData(w http.ResponseWriter, r *http.Request) error {
+	claims, err := s.authorize(r)
+	if err != nil {
+		return err
+	}
+	wanted := []WantedData{}
+	for d, err := range s.node.Store.Tenant(claims.Tenant).WantedData(r.Context()) {
+		if err != nil {
+			return err
+		}
+		if wanted = append(wanted, WantedData{d.CID.String(), d.Size}); len(wanted) == maxWanted {
+			break
+		}
+	}
+	return writeJSON(w, http.StatusOK, wanted)
+}
+
+// getData streams record data of any size.
+func (s *Server) getData(w http.ResponseWriter, r *http.Request) error {
+	claims, err := s.authorize(r)
+	if err != nil {
+		return err
+	}
+	c, err := parseCID(r.PathValue("cid"))
+	if err != nil {
+		return err
+	}
+	data, size, err := s.node.Store.Tenant(claims.Tenant).OpenData(r.Context(), c)
+	if err != nil {
+		return err
+	}
+	defer data.Close()
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+	out := &patientWriter{control: http.NewResponseController(w), w: w}
+	if _, err := io.Copy(out, data); err != nil {
+		s.log.Warn("data broke off", "error", err) // the client sees fewer bytes than were announced
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+// putData stores record data of any size that a stored message names. Nothing of
+// it is visible before all of it is verified.
+func (s *Server) putData(w http.ResponseWriter, r *http.Request) error {
+	claims, err := s.authorize(r)
+	if err != nil {
+		return err
+	}
+	c, err := parseCID(r.PathValue("cid"))
+	if err != nil {
+		return err
+	}
+	body := &signedReader{
+		r: &patientReader{control: http.NewResponseController(w), r: r.Body}, hash: sha256.New(), want: claims.Body,
+	}
+	if err := s.node.Store.Tenant(claims.Tenant).PutData(r.Context(), c, body); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// signedReader fails at its end if its bytes are not those the token was signed for.
+type signedReader struct {
+	r    io.Reader
+	hash hash.Hash
+	want auth.Digest
+}
+
+func (s *signedReader) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.hash.Write(p[:n])
+	if errors.Is(err, io.EOF) && !auth.Digest(s.hash.Sum(nil)).Equal(s.want) {
+		return n, fmt.Errorf("%w: the body", errHash)
+	}
+	return n, err
+}
+
+// patientWriter gives a client up that takes nothing for as long as idle.
+type patientWriter struct {
+	control *http.ResponseController
+	w       io.Writer
+}
+
+func (p *patientWriter) Write(b []byte) (int, error) {
+	_ = p.control.SetWriteDeadline(time.Now().Add(idle)) // not every connection has deadlines
+	return p.w.Write(b)
+}

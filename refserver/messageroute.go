@@ -1,0 +1,64 @@
+package refserver
+
+import (
+	"net/http"
+
+	"github.com/dwn-sync/dwnsync/engine/dwn"
+	"github.com/dwn-sync/dwnsync/refserver/store"
+)
+
+// getMessage answers GET_CID: one message with its inline data.
+func (s *Server) getMessage(w http.ResponseWriter, r *http.Request) error {
+	claims, err := s.authorize(r)
+	if err != nil {
+		return err
+	}
+	id, err := idOf(r.PathValue("cid"))
+	if err != nil {
+		return err
+	}
+	for e, err := range s.node.Store.Tenant(claims.Tenant).Get(r.Context(), []dwn.ID{id}) {
+		if err != nil {
+			return err
+		}
+		return writeJSON(w, http.StatusOK, NewRecord(claims.Tenant, e.Message, e.Data))
+	}
+	return store.ErrNotFound
+}
+
+// Written is the answer to POST /v1/messages.
+type Written struct {
+	CID     string `json:"cid"`
+	Outcome string `json:"outcome"` // "accepted", "duplicate" or "data added"
+}
+
+// postMessage stores one message, with its data if that is short enough to travel inline.
+func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) error {
+	claims, err := s.authorize(r)
+	if err != nil {
+		return err
+	}
+	body, err := readBody(w, r, maxRecord, claims.Body)
+	if err != nil {
+		return err
+	}
+	_, entry, err := ParseRecord(body)
+	if err != nil {
+		return err
+	}
+	if len(entry.Data) > dwn.MaxInlineData {
+		return errInline
+	}
+	results, err := s.node.Write(r.Context(), claims.Tenant, []store.Entry{entry})
+	if err == nil {
+		err = results[0].Err
+	}
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if results[0].Outcome == store.Accepted {
+		status = http.StatusCreated
+	}
+	return writeJSON(w, status, Written{CID: entry.Message.CID().String(), Outcome: results[0].Outcome.String()})
+}

@@ -1,0 +1,108 @@
+// Package refserver is a thin reference server for DWN sync and the client that
+// talks to it: HTTP around package engine, over a store.
+//
+// The server stores every well-formed, correctly signed message that comes under
+// the tenant's authority. It evaluates no protocol rules: who may write under
+// which role is a DWN's business. SPEC.md describes the calls.
+package refserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dwn-sync/dwnsync/engine/dwn"
+	"github.com/dwn-sync/dwnsync/refserver/auth"
+	"github.com/dwn-sync/dwnsync/refserver/store"
+)
+
+// ErrScope reports a message outside the scope that a sync is about.
+var ErrScope = errors.New("message is outside the scope")
+
+// Node is one DWN as far as sync is concerned: a store, and how the signers of
+// messages are resolved. It is safe for concurrent use if its fields are.
+type Node struct {
+	Store    store.Store
+	Resolver auth.Resolver // nil is auth.Offline
+}
+
+func (n Node) resolver() auth.Resolver {
+	if n.Resolver == nil {
+		return auth.Offline{}
+	}
+	return n.Resolver
+}
+
+// Result is what became of one entry handed to Write. Err says why it was not
+// stored; Outcome is valid where Err is nil.
+type Result struct {
+	Outcome store.Outcome
+	Err     error
+}
+
+// Write verifies entries and stores those that are in order, in one transaction:
+// the message's shape and signatures, and that its data is the data it names. It
+// takes what store.Messages.Put takes and returns a result for each, or an error
+// where nothing was stored.
+func (n Node) Write(ctx context.Context, tenant string, entries []store.Entry) ([]Result, error) {
+	results := make([]Result, len(entries))
+	messages := make([]*dwn.Message, len(entries))
+	for i, e := range entries {
+		messages[i] = e.Message
+	}
+	for i, err := range auth.VerifyMessages(ctx, n.resolver(), messages) {
+		results[i].Err = err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return results, n.put(ctx, tenant, entries, results)
+}
+
+// put stores the entries that have no error yet. An entry that the store refuses
+// is taken out of the batch, which is then put again.
+func (n Node) put(ctx context.Context, tenant string, entries []store.Entry, results []Result) error {
+	for {
+		var batch []store.Entry
+		var index []int
+		for i, r := range results {
+			if r.Err == nil {
+				batch, index = append(batch, entries[i]), append(index, i)
+			}
+		}
+		if len(batch) == 0 {
+			return nil
+		}
+		outcomes, err := n.Store.Tenant(tenant).Put(ctx, batch)
+		var refused *store.EntryError
+		if errors.As(err, &refused) {
+			results[index[refused.Index]].Err = refused
+			continue
+		}
+		for i, o := range outcomes {
+			results[index[i]].Outcome = o
+		}
+		return err
+	}
+}
+
+// HasTenant reports whether the node has messages of the tenant.
+func (n Node) HasTenant(ctx context.Context, tenant string) (bool, error) {
+	for _, err := range n.Store.Tenant(tenant).Log(ctx, 0) {
+		return err == nil, err
+	}
+	return false, nil
+}
+
+// idOf returns the ID in the text of a message's CID.
+func idOf(text string) (dwn.ID, error) {
+	c, err := parseCID(text)
+	if err != nil {
+		return dwn.ID{}, err
+	}
+	id, err := dwn.IDOf(c)
+	if err != nil {
+		return dwn.ID{}, fmt.Errorf("%w: %w", errCID, err)
+	}
+	return id, nil
+}

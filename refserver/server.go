@@ -1,0 +1,169 @@
+package refserver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/dwn-sync/dwnsync/engine"
+	"github.com/dwn-sync/dwnsync/engine/dwn"
+	"github.com/dwn-sync/dwnsync/engine/wire"
+	"github.com/dwn-sync/dwnsync/refserver/auth"
+)
+
+const (
+	// MediaType is the Content-Type of a sequence of frames.
+	MediaType = "application/vnd.dwnsync.v1+cbor-seq"
+
+	authScheme   = "DWN"
+	maxRecord    = 2*dwn.MaxMessageSize + 64<<10 // JSON of a message with inline data
+	defaultSyncs = 32
+	idle         = 30 * time.Second // without progress, a connection is given up
+)
+
+// ServerOptions configure a Server. Origins has no default.
+type ServerOptions struct {
+	// Origins are the URLs under which clients call this server, without path. A
+	// token for any other is refused.
+	Origins []string
+	// Gate decides which tenants are served. The default serves those that the
+	// node has messages of.
+	Gate   auth.Gate
+	Limits engine.Limits
+	// MaxSyncs bounds the syncs at work at the same time; default 32. More are
+	// answered with 503.
+	MaxSyncs int
+	Clock    func() time.Time // default time.Now
+	Logger   *slog.Logger     // default none
+	Version  string           // of the program, for GET /v1/info
+}
+
+// Server is the HTTP handler of a node. It is safe for concurrent use.
+type Server struct {
+	node     Node
+	verifier *auth.Verifier
+	gate     auth.Gate
+	limits   engine.Limits
+	syncs    chan struct{}
+	log      *slog.Logger
+	version  string
+	mux      *http.ServeMux
+}
+
+// NewServer returns the handler of node.
+func NewServer(node Node, opt ServerOptions) (*Server, error) {
+	if opt.Gate == nil {
+		gate, err := auth.NewGate(auth.GateOptions{Present: node.HasTenant})
+		if err != nil {
+			return nil, err
+		}
+		opt.Gate = gate
+	}
+	if opt.MaxSyncs <= 0 {
+		opt.MaxSyncs = defaultSyncs
+	}
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{
+		node: node, gate: opt.Gate, limits: opt.Limits.WithDefaults(),
+		syncs: make(chan struct{}, opt.MaxSyncs), log: opt.Logger, version: opt.Version,
+	}
+	var err error
+	s.verifier, err = auth.NewVerifier(auth.VerifierOptions{
+		Audience: opt.Origins, Resolver: node.Resolver, Clock: opt.Clock, Admit: s.admit,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.mux = s.routes()
+	return s, nil
+}
+
+// admit decides whether signer may act for tenant on this node.
+func (s *Server) admit(ctx context.Context, signer, tenant string) error {
+	if err := auth.Authorize(signer, tenant); err != nil {
+		return err
+	}
+	return s.gate.Admit(ctx, tenant)
+}
+
+func (s *Server) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	handle := func(pattern string, h func(http.ResponseWriter, *http.Request) error) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if err := h(w, r); err != nil {
+				s.writeProblem(w, r, err)
+			}
+		})
+	}
+	handle("POST /v1/sync", s.sync)
+	handle("GET /v1/messages/{cid}", s.getMessage)
+	handle("POST /v1/messages", s.postMessage)
+	handle("GET /v1/data", s.wantedData)
+	handle("GET /v1/data/{cid}", s.getData)
+	handle("PUT /v1/data/{cid}", s.putData)
+	handle("GET /v1/info", s.info)
+	return mux
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// Info is what GET /v1/info tells anybody.
+type Info struct {
+	Server     string            `json:"server"`
+	Version    string            `json:"version"`
+	Wire       int               `json:"wire"` // version of the wire format
+	Strategies []engine.Strategy `json:"strategies"`
+	MaxMessage int               `json:"maxMessage"` // bytes of canonical DAG-CBOR
+	MaxInline  int               `json:"maxInline"`  // bytes of data inside a message's item
+	MaxReply   int64             `json:"maxReply"`   // bytes of items in one reply
+	MaxRequest int64             `json:"maxRequest"` // bytes of items in one request
+}
+
+func (s *Server) info(w http.ResponseWriter, _ *http.Request) error {
+	return writeJSON(w, http.StatusOK, Info{
+		Server: "dwnsync", Version: s.version, Wire: wire.Version, Strategies: engine.Strategies(),
+		MaxMessage: dwn.MaxMessageSize, MaxInline: dwn.MaxInlineData,
+		MaxReply: s.limits.ReplyBytes, MaxRequest: s.limits.RequestBytes,
+	})
+}
+
+// authorize checks the header of a call that is no sync. The caller compares the
+// body with claims.Body.
+func (s *Server) authorize(r *http.Request) (auth.RequestClaims, error) {
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, authScheme) {
+		return auth.RequestClaims{}, fmt.Errorf("%w: this call needs the header \"Authorization: %s <token>\"", errNoToken, authScheme)
+	}
+	return s.verifier.VerifyRequest(r.Context(), token, r.Method, r.URL.RequestURI())
+}
+
+// readBody reads a body of at most limit bytes that the token was signed for.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, want auth.Digest) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err != nil {
+		return nil, err
+	}
+	if !auth.DigestOf(body).Equal(want) {
+		return nil, fmt.Errorf("%w: the body", errHash)
+	}
+	return body, nil
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(text, '\n')) // the connection is gone: nobody is left to tell
+	return nil
+}

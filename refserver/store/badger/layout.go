@@ -1,0 +1,162 @@
+package badger
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"github.com/dwn-sync/dwnsync/engine/dwn"
+	"github.com/ipfs/go-cid"
+)
+
+// layoutVersion is the version of everything described below. A store with a
+// higher one is refused.
+const layoutVersion = 1
+
+// The storage layout.
+//
+// A folder holds the file DWNSYNC, which marks it as ours, and the folder
+// messages, which is Badger's. Numbers in keys are big-endian, in rows unsigned
+// varints in their shortest form. Rows begin with the version of their own form, now
+// 1, where they have more than one field.
+//
+//	rows of the node
+//	00                         layout version
+//	01 tenant                  tenant row: DID, last position, number of messages
+//	02 upload                  tenant: an upload under way
+//
+//	rows of a tenant, all under 10 tenant
+//	m ID 00                    message: position, length, first 256 KiB of its canonical DAG-CBOR
+//	m ID part                  its next 256 KiB, part = 1, 2, ...
+//	k time ID                  nothing: the keys, in order
+//	l position                 arrival log: event, state, key, attributes (see logRow)
+//	r record                   the record's initial write (position, ID) and the number of its deletes
+//	d record position          nothing: the record's deletes by their position
+//	n data size ID             nothing: message ID names this data and states this size
+//	w data                     data that is wanted: its size and CID
+//	x data                     data that is held: its size, and its bytes or the upload that has them
+//	c upload index             chunk of 256 KiB of an upload
+//	s                          secret
+//
+// tenant is the SHA-256 of the DID, record that of the recordId, data that of
+// the binary CID, upload 16 random bytes. They have one width each, so no key of one
+// tenant, record or CID can be the prefix of another's, whatever DIDs an adversary
+// makes. The tenant has all 32 bytes: with 16, two DIDs that share their rows
+// could be found by 2^64 work, and tables store the common prefix of neighbouring keys
+// once, so the other 16 cost next to nothing.
+//
+// time is shifted by 2^63, so that bytes sort as keys do. Messages are by ID, not
+// by key, because every read asks by ID; the keys are rows of their own without
+// values, because a scan reads values and keys from the same blocks. Attributes are in
+// the log alone: it only grows, so a position of it is a snapshot that can be read in
+// short transactions.
+//
+// Every value stays below Badger's largest ValueThreshold (1 MiB), so all of
+// them live in the LSM tree and the value log stays empty. It is where deleted
+// values have come back in earlier versions (badger #2286).
+//
+// A message's rows, its log entry and the tenant row with the position are
+// written in one transaction. So is the row x with the last chunks of an upload,
+// after all chunks have been verified: chunks without x are invisible, and those of
+// an upload that a crash cut are removed when the store is opened, found by row 02.
+const (
+	rowLayout byte = 0x00
+	rowTenant byte = 0x01
+	rowUpload byte = 0x02
+	rowOwned  byte = 0x10
+
+	kindMessage byte = 'm'
+	kindKey     byte = 'k'
+	kindLog     byte = 'l'
+	kindRecord  byte = 'r'
+	kindDelete  byte = 'd'
+	kindNames   byte = 'n'
+	kindWanted  byte = 'w'
+	kindData    byte = 'x'
+	kindChunk   byte = 'c'
+	kindSecret  byte = 's'
+)
+
+type (
+	digest   [sha256.Size]byte // of a DID, recordId or CID
+	uploadID [16]byte
+)
+
+func dataDigest(c cid.Cid) digest     { return sha256.Sum256(c.Bytes()) }
+func recordDigest(text string) digest { return sha256.Sum256([]byte(text)) }
+
+func layoutKey() []byte { return []byte{rowLayout} }
+
+func uploadKey(u uploadID) []byte { return append([]byte{rowUpload}, u[:]...) }
+
+// keyspace builds all keys of one tenant. Nothing else does.
+type keyspace digest
+
+func newKeyspace(did string) keyspace { return sha256.Sum256([]byte(did)) }
+
+// tenant returns the key of the tenant row.
+func (k keyspace) tenant() []byte { return append([]byte{rowTenant}, k[:]...) }
+
+// prefix returns the start of all of the tenant's keys of one kind, with room for
+// the longest.
+func (k keyspace) prefix(kind byte) []byte {
+	const longest = 1 + sha256.Size + 1 + sha256.Size + 8 + len(dwn.ID{})
+	key := append(make([]byte, 0, longest), rowOwned)
+	return append(append(key, k[:]...), kind)
+}
+
+func (k keyspace) message(id dwn.ID, part byte) []byte {
+	return append(append(k.prefix(kindMessage), id[:]...), part)
+}
+
+func (k keyspace) key(key dwn.Key) []byte {
+	dst := binary.BigEndian.AppendUint64(k.prefix(kindKey), uint64(key.Time)^1<<63)
+	return append(dst, key.ID[:]...)
+}
+
+// parseKey returns the key in a row's key of kindKey.
+func (k keyspace) parseKey(row []byte) (dwn.Key, bool) {
+	const head = 1 + sha256.Size + 1
+	if len(row) != head+8+len(dwn.ID{}) {
+		return dwn.Key{}, false
+	}
+	time := binary.BigEndian.Uint64(row[head:]) ^ 1<<63
+	return dwn.Key{Time: int64(time), ID: dwn.ID(row[head+8:])}, true
+}
+
+func (k keyspace) log(position uint64) []byte {
+	return binary.BigEndian.AppendUint64(k.prefix(kindLog), position)
+}
+
+func (k keyspace) record(r digest) []byte { return append(k.prefix(kindRecord), r[:]...) }
+
+func (k keyspace) deletes(r digest) []byte { return append(k.prefix(kindDelete), r[:]...) }
+
+func (k keyspace) delete(r digest, position uint64) []byte {
+	return binary.BigEndian.AppendUint64(k.deletes(r), position)
+}
+
+// names returns the start of the keys of all messages that name this data.
+func (k keyspace) names(d digest) []byte { return append(k.prefix(kindNames), d[:]...) }
+
+func (k keyspace) namesOfSize(d digest, size int64) []byte {
+	return binary.BigEndian.AppendUint64(k.names(d), uint64(size))
+}
+
+func (k keyspace) name(d digest, size int64, id dwn.ID) []byte {
+	return append(k.namesOfSize(d, size), id[:]...)
+}
+
+func (k keyspace) wanted(d digest) []byte { return append(k.prefix(kindWanted), d[:]...) }
+
+func (k keyspace) data(d digest) []byte { return append(k.prefix(kindData), d[:]...) }
+
+func (k keyspace) chunks(u uploadID) []byte { return append(k.prefix(kindChunk), u[:]...) }
+
+func (k keyspace) chunk(u uploadID, index uint32) []byte {
+	return binary.BigEndian.AppendUint32(k.chunks(u), index)
+}
+
+func (k keyspace) secret() []byte { return k.prefix(kindSecret) }
+
+// lastNumber returns the number that ends a key of kindLog or kindDelete.
+func lastNumber(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]) }

@@ -1,0 +1,99 @@
+package badger
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	dgraph "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/ristretto/v2/z"
+	"github.com/dwn-sync/dwnsync/refserver/store"
+)
+
+// Open opens the store in the folder dir and makes it, readable by its owner
+// alone, if there is none. It returns
+//   - store.ErrLocked if the folder is open elsewhere,
+//   - store.ErrForeign if it holds other files and no store,
+//   - store.ErrUnwritable if it cannot be written to,
+//   - store.ErrFull if too little disk is free to open it safely,
+//   - store.ErrLayout if a newer version wrote it.
+//
+// What an upload left that a crash cut is removed. The caller closes the store.
+func Open(dir string, opt Options) (*Store, error) {
+	s := &Store{dir: dir, opt: opt}
+	if s.opt.MinFree == 0 {
+		s.opt.MinFree = DefaultMinFree
+	}
+	if s.opt.FreeSpace == nil {
+		s.opt.FreeSpace = freeSpace
+	}
+	for i := range s.writers {
+		s.writers[i] = make(chan struct{}, 1)
+	}
+	if err := prepareFolder(dir); err != nil {
+		return nil, err
+	}
+	if err := s.room(min(s.opt.MinFree, minFreeToOpen)); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.db, err = openBadger(settings(filepath.Join(dir, contentName), opt.Logger)); err != nil {
+		return nil, openError(dir, err)
+	}
+	if err := errors.Join(s.checkLayout(), s.sweep()); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// openBadger tries a second time where a crash between making a memtable's log
+// and giving it a size left an empty file: the first attempt sizes the file and fails
+// on finding it new, the second finds nothing in it. No data is in such a file.
+func openBadger(opt dgraph.Options) (*dgraph.DB, error) {
+	db, err := dgraph.Open(opt)
+	if err != nil && strings.Contains(err.Error(), z.NewFile.Error()) {
+		db, err = dgraph.Open(opt)
+	}
+	return db, err
+}
+
+// openError gives what Badger reports a kind. Badger keeps no error chain, so its
+// text decides.
+func openError(dir string, err error) error {
+	switch text := err.Error(); {
+	case strings.Contains(text, "directory lock"):
+		return fmt.Errorf("%w: %s is open in another process (a server that is running?); stop it, or talk to it over HTTP",
+			store.ErrLocked, dir)
+	case strings.Contains(text, "permission denied"), strings.Contains(text, "read-only file system"):
+		return fmt.Errorf("%w: %s: %w", store.ErrUnwritable, dir, err)
+	case strings.Contains(text, "no space left on device"):
+		return fmt.Errorf("%w: %s: %w", store.ErrFull, dir, err)
+	default:
+		return fmt.Errorf("open store in %s: %w", dir, err)
+	}
+}
+
+// checkLayout refuses layouts of newer versions and marks a new store.
+func (s *Store) checkLayout() error {
+	return s.db.Update(func(txn *dgraph.Txn) error {
+		row, err := read(txn, layoutKey())
+		if err != nil {
+			return err
+		}
+		if row == nil {
+			return txn.Set(layoutKey(), binary.AppendUvarint(nil, layoutVersion))
+		}
+		f := fields{rest: row}
+		have := f.number()
+		if err := f.end("layout"); err != nil {
+			return err
+		}
+		if have != layoutVersion {
+			return fmt.Errorf("%w: %s has layout %d, this version knows layout %d; use a newer dwnsync",
+				store.ErrLayout, s.dir, have, layoutVersion)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,240 @@
+package badger
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	dgraph "github.com/dgraph-io/badger/v4"
+	"github.com/dwn-sync/dwnsync/engine/dwn"
+	"github.com/dwn-sync/dwnsync/engine/dwn/datacid"
+	"github.com/dwn-sync/dwnsync/refserver/store"
+	"github.com/ipfs/go-cid"
+)
+
+// flushSize is how many bytes of an upload one transaction writes, and so what
+// an upload needs of memory.
+const flushSize = 4 * chunkSize
+
+// sweepSize is how many rows one transaction deletes.
+const sweepSize = 1000
+
+// PutData implements store.Data.
+func (t *tenant) PutData(ctx context.Context, c cid.Cid, r io.Reader) error {
+	limit, held, err := t.expect(ctx, c)
+	if err != nil || held {
+		return err
+	}
+	up := &upload{ctx: ctx, tenant: t, buf: make([]byte, 0, min(limit, flushSize))}
+	if _, err := rand.Read(up.id[:]); err != nil {
+		return err
+	}
+	have, size, err := datacid.Of(io.TeeReader(io.LimitReader(r, min(limit, math.MaxInt64-1)+1), up))
+	switch {
+	case up.err != nil: // the reason for the failure that datacid saw
+		err = up.err
+	case err != nil:
+		err = fmt.Errorf("read data %s: %w", c, err)
+	case size > limit:
+		err = fmt.Errorf("%w: more than the %d bytes that a message states for %s", store.ErrDataMismatch, limit, c)
+	case !have.Equals(c):
+		err = fmt.Errorf("%w: %d bytes of %s where %s is due", store.ErrDataMismatch, size, have, c)
+	default:
+		return up.finish(c, size)
+	}
+	return errors.Join(err, up.abandon())
+}
+
+// expect returns the largest size that a message states for c, and whether c is
+// held already.
+func (t *tenant) expect(ctx context.Context, c cid.Cid) (limit int64, held bool, err error) {
+	d := dataDigest(c)
+	err = t.store.view(ctx, func(txn *dgraph.Txn) error {
+		if held, err = has(txn, t.keys.data(d)); err != nil || held {
+			return err
+		}
+		prefix := t.keys.names(d)
+		it := txn.NewIterator(dgraph.IteratorOptions{Prefix: prefix, Reverse: true})
+		defer it.Close()
+		it.Seek(append(prefix[:len(prefix):len(prefix)], 0xff))
+		if !it.Valid() {
+			return fmt.Errorf("no message names data %s: %w", c, store.ErrNotFound)
+		}
+		limit = int64(binary.BigEndian.Uint64(it.Item().Key()[len(prefix):]))
+		return nil
+	})
+	return limit, held, err
+}
+
+// upload is a Writer that keeps chunks where nobody sees them.
+type upload struct {
+	ctx    context.Context // of the one call that the upload lives for
+	tenant *tenant
+	id     uploadID
+	buf    []byte // not yet written
+	chunks uint32 // written
+	err    error  // the first of Write
+}
+
+func (u *upload) Write(p []byte) (int, error) {
+	n := len(p)
+	if u.err = u.ctx.Err(); u.err != nil {
+		return 0, u.err
+	}
+	for len(p) > 0 {
+		k := min(len(p), flushSize-len(u.buf))
+		u.buf, p = append(u.buf, p[:k]...), p[k:]
+		// A full buffer waits for the next byte: the last chunks go with the row that shows them.
+		if len(p) > 0 {
+			if u.err = u.flush(); u.err != nil {
+				return 0, u.err
+			}
+		}
+	}
+	return n, nil
+}
+
+// flush writes the buffer, which is full.
+func (u *upload) flush() error {
+	err := u.tenant.store.update(u.ctx, func(txn *dgraph.Txn) error {
+		if u.chunks == 0 {
+			if err := txn.Set(uploadKey(u.id), u.tenant.keys[:]); err != nil {
+				return err
+			}
+		}
+		return u.putChunks(txn)
+	})
+	u.chunks += uint32(len(u.buf) / chunkSize)
+	u.buf = u.buf[:0]
+	return err
+}
+
+// putChunks writes the buffer as chunks after those written before.
+func (u *upload) putChunks(txn *dgraph.Txn) error {
+	index := u.chunks
+	for rest := u.buf; len(rest) > 0; index++ {
+		n := min(len(rest), chunkSize)
+		if err := txn.Set(u.tenant.keys.chunk(u.id, index), rest[:n]); err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	return nil
+}
+
+// finish makes the data visible, unless another upload has done so meanwhile.
+// After an error it leaves the chunks alone: the transaction may be on disk. What
+// is not needed goes when the store is opened the next time.
+func (u *upload) finish(c cid.Cid, size int64) error {
+	t, d := u.tenant, dataDigest(c)
+	useless := false
+	err := t.write(u.ctx, func(txn *dgraph.Txn) (err error) {
+		if useless, err = has(txn, t.keys.data(d)); err != nil || useless {
+			return err
+		}
+		if stated, err := hasPrefix(txn, t.keys.namesOfSize(d, size)); err != nil {
+			return err
+		} else if !stated {
+			useless = true
+			return fmt.Errorf("%w: %s has %d bytes, no message here states that size", store.ErrDataMismatch, c, size)
+		}
+		if size <= dwn.MaxInlineData {
+			return keepInline(txn, t.keys, d, u.buf)
+		}
+		if err := u.putChunks(txn); err != nil {
+			return err
+		}
+		if u.chunks > 0 {
+			if err := txn.Delete(uploadKey(u.id)); err != nil {
+				return err
+			}
+		}
+		return showData(txn, t.keys, d, dataRow{size: size, upload: u.id})
+	})
+	if useless {
+		return errors.Join(err, u.abandon())
+	}
+	return err
+}
+
+// hasPrefix reports whether any key begins with prefix.
+func hasPrefix(txn *dgraph.Txn, prefix []byte) (found bool, err error) {
+	err = scan(txn, prefix, nil, func(*dgraph.Item) error {
+		found = true
+		return errStop
+	})
+	return found, err
+}
+
+// abandon removes what was written. Its caller's context may have ended.
+func (u *upload) abandon() error {
+	if u.chunks == 0 {
+		return nil
+	}
+	ctx := context.WithoutCancel(u.ctx)
+	if err := u.tenant.store.enter(ctx); err != nil {
+		return nil // closed: removed when the store is opened again
+	}
+	defer u.tenant.store.leave()
+	return u.tenant.store.removeUpload(u.tenant.keys, u.id)
+}
+
+// sweep removes all uploads. It runs before anyone can begin one.
+func (s *Store) sweep() error {
+	for {
+		var keys keyspace
+		var id uploadID
+		found := false
+		err := s.db.View(func(txn *dgraph.Txn) error {
+			return scan(txn, []byte{rowUpload}, nil, func(item *dgraph.Item) error {
+				found = true
+				copy(id[:], item.Key()[1:])
+				err := item.Value(func(value []byte) error {
+					copy(keys[:], value)
+					return nil
+				})
+				if err == nil {
+					err = errStop
+				}
+				return err
+			})
+		})
+		if err != nil || !found {
+			return err
+		}
+		if err := s.removeUpload(keys, id); err != nil {
+			return err
+		}
+	}
+}
+
+// removeUpload deletes an upload's chunks and then its mark. It works on a disk
+// that is nearly full: it is how room is made.
+func (s *Store) removeUpload(keys keyspace, id uploadID) error {
+	for more := true; more; {
+		var rows [][]byte
+		err := s.db.Update(func(txn *dgraph.Txn) error {
+			err := scan(txn, keys.chunks(id), nil, func(item *dgraph.Item) error {
+				if rows = append(rows, item.KeyCopy(nil)); len(rows) == sweepSize {
+					return errStop
+				}
+				return nil
+			})
+			if more = len(rows) == sweepSize; !more {
+				rows = append(rows, uploadKey(id))
+			}
+			for _, row := range rows {
+				err = errors.Join(err, txn.Delete(row))
+			}
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("remove an unfinished upload: %w", err)
+		}
+	}
+	return nil
+}

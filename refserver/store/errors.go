@@ -1,0 +1,62 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/dwn-sync/dwnsync/engine/dwn"
+)
+
+// What can be wrong with a request.
+var (
+	// ErrNotFound: no such message or data.
+	ErrNotFound = errors.New("not found")
+	// ErrBatch: more than one transaction takes, or an entry without a message.
+	ErrBatch = errors.New("malformed batch")
+	// ErrDataMismatch: bytes that are not the data that the message names.
+	ErrDataMismatch = errors.New("data does not match")
+)
+
+// What can be wrong with a store.
+var (
+	// ErrClosed: the store has been closed.
+	ErrClosed = errors.New("store is closed")
+	// ErrFull: the disk is nearly full. Reading still works.
+	ErrFull = errors.New("disk is nearly full")
+	// ErrLocked: another process, or another part of this one, has it open.
+	ErrLocked = errors.New("store is in use")
+	// ErrForeign: the place holds something else than a store of this project.
+	ErrForeign = errors.New("not a dwnsync store")
+	// ErrUnwritable: the place cannot be written to.
+	ErrUnwritable = errors.New("store cannot be written")
+	// ErrLayout: written by a newer version, with a layout that this one does not
+	// know.
+	ErrLayout = errors.New("unknown storage layout")
+	// ErrCorrupt: a row that this project did not write, or that is missing.
+	ErrCorrupt = errors.New("store is damaged")
+)
+
+// EntryError says which entry of a batch was refused. Nothing of the batch has
+// been stored.
+type EntryError struct {
+	Index int // position in the batch
+	ID    dwn.ID
+	Err   error
+}
+
+func (e *EntryError) Error() string {
+	return fmt.Sprintf("entry %d, message %s: %v", e.Index, dwn.CIDOf(e.ID), e.Err)
+}
+
+// Unwrap returns why the entry was refused.
+func (e *EntryError) Unwrap() error { return e.Err }
+
+// MissingError names a message that is not stored. It is an ErrNotFound.
+type MissingError struct{ ID dwn.ID }
+
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("message %s: %v", dwn.CIDOf(e.ID), ErrNotFound)
+}
+
+// Unwrap returns ErrNotFound.
+func (e *MissingError) Unwrap() error { return ErrNotFound }

@@ -1,0 +1,92 @@
+package refserver
+
+import (
+	"context"
+	"time"
+
+	"github.com/dwn-sync/dwnsync/engine"
+	"github.com/dwn-sync/dwnsync/engine/dwn"
+	"github.com/dwn-sync/dwnsync/refserver/auth"
+)
+
+// SyncOptions configure one sync. The zero value works: everything, in both
+// directions, by the default strategy.
+type SyncOptions struct {
+	Scope     dwn.Scope
+	Strategy  engine.Strategy
+	Direction engine.Direction
+	Limits    engine.Limits
+	Progress  func(received, sent int)
+}
+
+// SyncResult says what a sync did and cost. Bytes are of HTTP bodies.
+type SyncResult struct {
+	Strategy         engine.Strategy         `json:"strategy"`
+	Direction        engine.Direction        `json:"direction"`
+	Rounds           int                     `json:"rounds"`
+	BytesUp          int64                   `json:"bytes_up"` // all frames, tokens included; not data by CID
+	BytesDown        int64                   `json:"bytes_down"`
+	MetadataBytes    int64                   `json:"metadata_bytes"` // frames up and down but ITEMS and AUTH
+	MessagesReceived int                     `json:"messages_received"`
+	MessagesSent     int                     `json:"messages_sent"`
+	Delivered        map[engine.Strategy]int `json:"delivered"` // received and sent, by the strategy that found them
+	Refused          []Refused               `json:"refused"`
+	Complete         bool                    `json:"complete"`
+	RootsEqual       bool                    `json:"roots_equal"`
+	DataReceived     int                     `json:"data_received"` // record data fetched by CID
+	DataSent         int                     `json:"data_sent"`
+	DataMissing      int                     `json:"data_missing"`  // wanted here, and the server has it neither
+	DataBytesUp      int64                   `json:"data_bytes_up"` // of data sent and received by CID
+	DataBytesDown    int64                   `json:"data_bytes_down"`
+	ElapsedMS        int64                   `json:"elapsed_ms"`
+}
+
+// Refused is a message that one side would not store.
+type Refused struct {
+	By     string `json:"by"`            // "initiator" or "responder"
+	CID    string `json:"cid,omitempty"` // of a message that the responder refused
+	Reason string `json:"reason"`
+}
+
+// Sync syncs the tenant's messages of node with the server, then the record data
+// that does not travel with its message. The result is valid also where the
+// error is not nil. A sync that is not proved to be complete is
+// engine.ErrIncomplete.
+func (c *Client) Sync(ctx context.Context, node Node, opt SyncOptions) (SyncResult, error) {
+	start := time.Now()
+	if opt.Direction == "" {
+		opt.Direction = engine.Both
+	}
+	t := &transport{client: c, scope: opt.Scope, direction: auth.Direction(opt.Direction)}
+	options := engine.Options{Strategy: opt.Strategy, Direction: opt.Direction, Limits: opt.Limits}
+	if opt.Progress != nil {
+		options.Progress = func(r *engine.Report) { opt.Progress(r.Received, r.Sent) }
+	}
+	report, err := engine.Sync(ctx, node.Replica(c.tenant, opt.Scope), t, options)
+	result := resultOf(report, t.authBytes.Load())
+	if err == nil {
+		err = c.syncData(ctx, node.Store.Tenant(c.tenant), opt.Direction, &result)
+	}
+	result.ElapsedMS = time.Since(start).Milliseconds()
+	return result, err
+}
+
+func resultOf(r engine.Report, authBytes int64) SyncResult {
+	result := SyncResult{
+		Strategy: r.Strategy, Direction: r.Direction, Rounds: r.Rounds,
+		BytesUp:          r.Up.Metadata + r.Up.Items + authBytes,
+		BytesDown:        r.Down.Metadata + r.Down.Items,
+		MetadataBytes:    r.Up.Metadata + r.Down.Metadata,
+		MessagesReceived: r.Received, MessagesSent: r.Sent, Delivered: r.Delivered,
+		Refused:  []Refused{},
+		Complete: r.Complete, RootsEqual: r.RootsEqual,
+	}
+	for _, refusal := range r.Refused {
+		refused := Refused{By: "initiator", Reason: refusal.Reason}
+		if !refusal.Here {
+			refused.By, refused.CID = "responder", dwn.CIDOf(refusal.Key.ID).String()
+		}
+		result.Refused = append(result.Refused, refused)
+	}
+	return result
+}
