@@ -68,13 +68,15 @@ func (m *Message) Signer() string { return signerOf(m.body) }
 // Author returns the DID that m speaks for: the signer of the author's delegated
 // grant where there is one, else the signer of m. It is "" if that signature is
 // absent or malformed.
-func (m *Message) Author() string {
-	auth, err := m.body.object("authorization")
+func (m *Message) Author() string { return m.author() }
+
+func authorOf(body object) string {
+	auth, err := body.object("authorization")
 	if err != nil {
 		return ""
 	}
 	if _, ok := auth["authorDelegatedGrant"]; !ok {
-		return signerOf(m.body)
+		return signerOf(body)
 	}
 	grant, err := auth.object("authorDelegatedGrant")
 	if err != nil {

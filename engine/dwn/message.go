@@ -3,6 +3,7 @@ package dwn
 import (
 	"crypto/sha256"
 	"fmt"
+	"sync"
 
 	"github.com/ipfs/go-cid"
 )
@@ -15,6 +16,7 @@ type Message struct {
 	descriptor object
 	id         ID
 	time       int64
+	author     func() string // asked for often, and it takes decoding a signature's header
 }
 
 // encodedData names the member that carries record data beside a message. It is
@@ -83,7 +85,7 @@ func newMessage(body object) (*Message, error) {
 }
 
 func wrapMessage(body object, raw []byte) (*Message, error) {
-	m := &Message{raw: raw, body: body, id: sha256.Sum256(raw)}
+	m := &Message{raw: raw, body: body, id: sha256.Sum256(raw), author: sync.OnceValue(func() string { return authorOf(body) })}
 	var err error
 	if m.descriptor, err = body.object("descriptor"); err != nil {
 		return nil, err

@@ -43,6 +43,19 @@ func (m *model) put(e store.Entry) store.Outcome {
 // attributes returns what scopes compare, of every message: of a delete with
 // what it inherits.
 func (m *model) attributes() map[dwn.ID]dwn.Attributes {
+	initials := m.initials()
+	all := make(map[dwn.ID]dwn.Attributes)
+	for id, message := range m.messages {
+		all[id] = message.Attributes()
+		if initial := initials[message.RecordID()]; initial != nil && message.Method() == "Delete" {
+			all[id] = all[id].Inherit(initial.Attributes())
+		}
+	}
+	return all
+}
+
+// initials returns the initial write that counts, of every record that has one.
+func (m *model) initials() map[string]*dwn.Message {
 	initials := make(map[string]*dwn.Message)
 	for _, message := range m.messages {
 		if message.IsInitialWrite() {
@@ -52,14 +65,24 @@ func (m *model) attributes() map[dwn.ID]dwn.Attributes {
 			}
 		}
 	}
-	all := make(map[dwn.ID]dwn.Attributes)
-	for id, message := range m.messages {
-		all[id] = message.Attributes()
-		if initial := initials[message.RecordID()]; initial != nil && message.Method() == "Delete" {
-			all[id] = all[id].Inherit(initial.Attributes())
+	return initials
+}
+
+// checkInitials asks for the initial write of every record that a message names.
+func (m *model) checkInitials(t *testing.T, have store.Records) {
+	t.Helper()
+	initials := m.initials()
+	for _, message := range m.messages {
+		record := message.RecordID()
+		got, found, err := have.Initial(t.Context(), record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, exists := initials[record]
+		if found != exists || exists && got != want.Attributes() {
+			t.Fatalf("Initial of %s: got %+v, %v; want found %v", record, got, found, exists)
 		}
 	}
-	return all
 }
 
 func (m *model) keys(scope dwn.Scope) []dwn.Key {
@@ -82,6 +105,7 @@ func (m *model) check(t *testing.T, have store.Tenant, scopes ...dwn.Scope) {
 		t.Fatalf("Keys: %d keys that differ from the %d expected", len(keys), len(want))
 	}
 	m.checkEntries(t, have, keys)
+	m.checkInitials(t, have)
 	states := m.checkLog(t, have)
 	for _, scope := range scopes {
 		want := m.keys(scope)
