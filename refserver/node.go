@@ -51,6 +51,12 @@ func (n Node) Write(ctx context.Context, tenant string, entries []store.Entry) (
 		messages[i] = e.Message
 	}
 	for i, err := range auth.VerifyMessages(ctx, n.resolver(), messages) {
+		if err != nil {
+			// What no node stores is told as that, not as badly signed.
+			if shape := messages[i].CheckStored(); shape != nil {
+				err = shape
+			}
+		}
 		results[i].Err = err
 	}
 	if err := ctx.Err(); err != nil {

@@ -78,13 +78,13 @@ func kinds() []kind {
 		{engine.ErrProtocol, http.StatusBadRequest, "protocol"},
 		{filters.ErrMalformed, http.StatusBadRequest, "filter"},
 		{filters.ErrUnknownKind, http.StatusBadRequest, "filter"},
+		{errCID, http.StatusBadRequest, "cid"},
 		{dwn.ErrNotStored, http.StatusUnprocessableEntity, "not-stored"},
 		{dwn.ErrShape, http.StatusUnprocessableEntity, "shape"},
 		{dwn.ErrScope, http.StatusBadRequest, "scope"},
 		{dwn.ErrNotCanonical, http.StatusBadRequest, "not-canonical"},
 		{dwn.ErrMalformed, http.StatusBadRequest, "malformed"},
 		{ErrRecord, http.StatusBadRequest, "record"},
-		{errCID, http.StatusBadRequest, "cid"},
 		{errInline, http.StatusRequestEntityTooLarge, "inline"},
 	}
 }

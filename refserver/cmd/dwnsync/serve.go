@@ -90,7 +90,7 @@ func serveNode(ctx context.Context, s std, f *flags, opt serveFlags, node refser
 		return fmt.Errorf("%w: -url: %w", errUsage, err)
 	}
 	logFlags(f, log)
-	fmt.Fprintf(s.out, "listening on %s\n", origins[0])
+	fmt.Fprintf(s.out, "listening on %s\n", opt.place(listener.Addr(), origins))
 	return serve(ctx, listener, handler, follow, log)
 }
 
@@ -189,6 +189,14 @@ func (o serveFlags) origins(addr net.Addr) []string {
 		return []string{"http://127.0.0.1:" + port, "http://localhost:" + port, "http://[::1]:" + port}
 	}
 	return []string{"http://" + net.JoinHostPort(host, port)}
+}
+
+// place says where the node listens and, where that is not how clients call it, how they do.
+func (o serveFlags) place(addr net.Addr, origins []string) string {
+	if *o.urls == "" {
+		return origins[0]
+	}
+	return fmt.Sprintf("http://%s as %s", addr, strings.Join(origins, " "))
 }
 
 // logFlags tells the effective configuration. No flag holds a secret: -key names a file.
