@@ -107,3 +107,25 @@ func TestTopLevel(t *testing.T) {
 		}
 	}
 }
+
+// TestReadmeExample: the Go of the README is that of an example which runs.
+func TestReadmeExample(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile("../engine/example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, code, ok := strings.Cut(string(readme), "```go\n")
+	code, _, closed := strings.Cut(code, "```")
+	if !ok || !closed {
+		t.Fatal("the README has no Go")
+	}
+	for line := range strings.Lines(code) {
+		if !strings.Contains(string(example), strings.TrimSpace(line)) {
+			t.Errorf("not in the example: %s", line)
+		}
+	}
+}
