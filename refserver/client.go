@@ -59,7 +59,7 @@ func defaultHTTP() *http.Client {
 			Proxy:                 http.ProxyFromEnvironment,
 			DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 			TLSHandshakeTimeout:   10 * time.Second,
-			ResponseHeaderTimeout: 5 * time.Minute, // the server reads the whole view before it answers
+			ResponseHeaderTimeout: answerTime,
 			IdleConnTimeout:       30 * time.Second,
 			DisableCompression:    true,
 			ForceAttemptHTTP2:     true,
@@ -86,23 +86,37 @@ func (t *transport) Exchange(ctx context.Context, head []wire.Frame, items iter.
 	t.authBytes.Add(int64(first.Size()))
 	body := newFrameReader(wire.Join(append([]wire.Frame{first}, head...), items))
 	defer body.Close()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.client.origin+"/v1/sync", body)
+	resp, err := t.client.post(ctx, body)
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Content-Type", MediaType)
-	resp, err := t.client.do(req)
+	return func(yield func(wire.Frame, error) bool) {
+		defer resp.Close()
+		wire.Decode(resp)(yield)
+	}, nil
+}
+
+// post sends the frames of a request and returns those of the reply.
+func (c *Client) post(ctx context.Context, body io.Reader) (io.ReadCloser, error) {
+	patience := newPatience(ctx)
+	req, err := http.NewRequestWithContext(patience.ctx, http.MethodPost, c.origin+"/v1/sync", patience.reader(body, answerTime))
 	if err != nil {
+		patience.stop()
+		return nil, err
+	}
+	req.Header.Set("Content-Type", MediaType)
+	resp, err := c.do(req)
+	if err != nil {
+		err = patience.explain(err)
+		patience.stop()
 		return nil, err
 	}
 	if got := resp.Header.Get("Content-Type"); got != MediaType {
 		resp.Body.Close()
+		patience.stop()
 		return nil, fmt.Errorf("%w: Content-Type %q, want %s", ErrServer, got, MediaType)
 	}
-	return func(yield func(wire.Frame, error) bool) {
-		defer resp.Body.Close()
-		wire.Decode(resp.Body)(yield)
-	}, nil
+	return patience.body(resp.Body), nil
 }
 
 func (t *transport) sign(head []wire.Frame) (string, error) {
@@ -137,8 +151,9 @@ func (c *Client) do(req *http.Request) (*http.Response, error) {
 	return nil, p
 }
 
-// call makes a signed request that is no sync. The digest is that of the body.
-func (c *Client) call(ctx context.Context, method, path string, body io.Reader, digest auth.Digest) (*http.Response, error) {
+// call makes a signed request that is no sync, and returns the body of the answer.
+// The digest is that of the request's body.
+func (c *Client) call(ctx context.Context, method, path string, body io.Reader, digest auth.Digest) (io.ReadCloser, error) {
 	target := c.origin + path
 	claims, err := auth.NewClaims(c.origin, c.tenant, time.Now(), rand.Reader)
 	if err != nil {
@@ -148,12 +163,20 @@ func (c *Client) call(ctx context.Context, method, path string, body io.Reader, 
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, method, target, body)
+	patience := newPatience(ctx)
+	req, err := http.NewRequestWithContext(patience.ctx, method, target, patience.reader(body, answerTime))
 	if err != nil {
+		patience.stop()
 		return nil, err
 	}
 	req.Header.Set("Authorization", authScheme+" "+token)
-	return c.do(req)
+	resp, err := c.do(req)
+	if err != nil {
+		err = patience.explain(err)
+		patience.stop()
+		return nil, err
+	}
+	return patience.body(resp.Body), nil
 }
 
 // Message returns the message of that CID, with inline data if the server has it.
@@ -180,8 +203,8 @@ func (c *Client) callJSON(ctx context.Context, method, path string, body []byte,
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 4*maxRecord))
+	defer resp.Close()
+	text, err := io.ReadAll(io.LimitReader(resp, 4*maxRecord))
 	if err == nil {
 		err = json.Unmarshal(text, v)
 	}

@@ -200,7 +200,7 @@ func TestReplay(t *testing.T) {
 func TestGate(t *testing.T) {
 	signer := tenantKey(t)
 	node := openNode(t)
-	gate, err := auth.NewGate(auth.GateOptions{Present: node.HasTenant})
+	gate, err := auth.NewGate(auth.GateOptions{Present: node.Store.Has})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,35 +215,51 @@ func TestGate(t *testing.T) {
 	}
 }
 
-// TestBusy: more syncs than the server takes at once are told to come back.
+// TestBusy: more syncs than the server takes at once are told to come back, and a
+// stranger takes no place.
 func TestBusy(t *testing.T) {
 	signer := tenantKey(t)
 	url := listen(t, openNode(t), refserver.ServerOptions{MaxSyncs: 1})
+	stranger := hold(t, url, []byte{0x82})
+	defer stranger()
+	if status, p := post(t, url, refserver.MediaType, newDraft(t, url, signer).bytes(t)); status != 200 {
+		t.Fatalf("beside a stranger: %d %+v", status, p)
+	}
+	release := hold(t, url, newDraft(t, url, signer).bytes(t))
+	until := func(want int, code string) {
+		deadline := time.Now().Add(10 * time.Second)
+		for {
+			status, p := post(t, url, refserver.MediaType, newDraft(t, url, signer).bytes(t))
+			if status == want && p.Code == code {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%d %+v, want %d %s", status, p, want, code)
+			}
+		}
+	}
+	until(503, "busy")
+	release()
+	until(200, "")
+}
+
+// hold begins a sync with data and keeps its request open until release is called.
+func hold(t *testing.T, url string, data []byte) (release func()) {
+	t.Helper()
 	r, w := io.Pipe()
-	held := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
-		defer close(held)
+		defer close(done)
 		if resp, err := http.Post(url+"/v1/sync", refserver.MediaType, r); err == nil {
 			resp.Body.Close()
 		}
 	}()
-	if _, err := w.Write([]byte{0x82}); err != nil {
+	if _, err := w.Write(data); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		status, p := post(t, url, refserver.MediaType, newDraft(t, url, signer).bytes(t))
-		if status == 503 && p.Code == "busy" {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d %+v", status, p)
-		}
-	}
-	w.Close()
-	<-held
-	if status, p := post(t, url, refserver.MediaType, newDraft(t, url, signer).bytes(t)); status != 200 {
-		t.Errorf("afterwards: %d %+v", status, p)
+	return func() {
+		w.Close()
+		<-done
 	}
 }
 

@@ -92,14 +92,6 @@ func (n Node) put(ctx context.Context, tenant string, entries []store.Entry, res
 	}
 }
 
-// HasTenant reports whether the node has messages of the tenant.
-func (n Node) HasTenant(ctx context.Context, tenant string) (bool, error) {
-	for _, err := range n.Store.Tenant(tenant).Log(ctx, 0) {
-		return err == nil, err
-	}
-	return false, nil
-}
-
 // idOf returns the ID in the text of a message's CID.
 func idOf(text string) (dwn.ID, error) {
 	c, err := parseCID(text)

@@ -24,6 +24,7 @@ const (
 	maxRecord    = 2*dwn.MaxMessageSize + 64<<10 // JSON of a message with inline data
 	defaultSyncs = 32
 	idle         = 30 * time.Second // without progress, a connection is given up
+	tokenTime    = 10 * time.Second // for a client to send its token
 )
 
 // ServerOptions configure a Server. Origins has no default.
@@ -58,7 +59,7 @@ type Server struct {
 // NewServer returns the handler of node.
 func NewServer(node Node, opt ServerOptions) (*Server, error) {
 	if opt.Gate == nil {
-		gate, err := auth.NewGate(auth.GateOptions{Present: node.HasTenant})
+		gate, err := auth.NewGate(auth.GateOptions{Present: node.Store.Has})
 		if err != nil {
 			return nil, err
 		}

@@ -93,8 +93,8 @@ func (c *Client) GetData(ctx context.Context, tenant store.Tenant, id cid.Cid) (
 	if err != nil {
 		return 0, err
 	}
-	defer resp.Body.Close()
-	body := &countingReader{r: resp.Body}
+	defer resp.Close()
+	body := &countingReader{r: resp}
 	err = tenant.PutData(ctx, id, body)
 	return body.n, err
 }
@@ -111,11 +111,12 @@ func (c *Client) PutData(ctx context.Context, tenant store.Tenant, id cid.Cid) (
 	if err != nil {
 		return 0, err
 	}
+	defer data.Close()
 	resp, err := c.call(ctx, http.MethodPut, "/v1/data/"+id.String(), data, digest)
 	if err != nil {
 		return 0, err
 	}
-	return size, resp.Body.Close()
+	return size, resp.Close()
 }
 
 func digestData(ctx context.Context, tenant store.Tenant, id cid.Cid) (auth.Digest, error) {

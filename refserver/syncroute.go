@@ -16,19 +16,26 @@ import (
 // sync answers POST /v1/sync: it verifies the head of the request, hands the
 // frames to the engine, and streams what the engine answers.
 func (s *Server) sync(w http.ResponseWriter, r *http.Request) error {
-	select {
-	case s.syncs <- struct{}{}:
-		defer func() { <-s.syncs }()
-	default:
-		return errBusy
-	}
 	if r.Header.Get("Content-Type") != MediaType {
 		return fmt.Errorf("%w: a sync has %s", errMediaType, MediaType)
 	}
 	body := &patientReader{control: http.NewResponseController(w), r: http.MaxBytesReader(w, r.Body, s.maxBody())}
 	frames := wire.NewStream(wire.Decode(body))
 	defer frames.Close()
-	claims, head, err := s.readHead(r, frames)
+	claims, err := s.readToken(r, body, frames)
+	if err != nil {
+		return err
+	}
+	select { // a stranger takes no place: it is told off before
+	case s.syncs <- struct{}{}:
+		defer func() { <-s.syncs }()
+	default:
+		return errBusy
+	}
+	head, err := s.readHead(frames)
+	if err == nil {
+		err = checkHead(claims, head)
+	}
 	if err != nil {
 		return err
 	}
@@ -48,36 +55,39 @@ func (s *Server) maxBody() int64 {
 	return auth.MaxInitToken + s.limits.SummaryBytes + s.limits.RequestBytes + s.limits.RequestBytes/8 + 2*wire.MaxItem
 }
 
-// readHead reads AUTH and the frames before the items, and checks that the token
-// was signed for them by who may act for its tenant.
-func (s *Server) readHead(r *http.Request, frames *wire.Stream) (auth.InitClaims, []wire.Frame, error) {
+// readToken reads AUTH, for which a client has one deadline in all, and checks that
+// it is signed by who may act for its tenant.
+func (s *Server) readToken(r *http.Request, body *patientReader, frames *wire.Stream) (auth.InitClaims, error) {
+	body.until = time.Now().Add(tokenTime)
 	token, err := frames.Take(wire.TypeAuth)
 	if err != nil {
-		return auth.InitClaims{}, nil, err
+		return auth.InitClaims{}, err
 	}
-	claims, err := s.verifier.VerifyInit(r.Context(), string(token.Body))
-	if err != nil {
-		return claims, nil, err
-	}
+	body.until = time.Time{}
+	return s.verifier.VerifyInit(r.Context(), string(token.Body))
+}
+
+// readHead reads the frames before the items.
+func (s *Server) readHead(frames *wire.Stream) ([]wire.Frame, error) {
 	var head []wire.Frame
 	size := int64(0)
 	for {
 		f, err := frames.Peek()
 		if err == io.EOF || err == nil && f.Type == wire.TypeItems {
-			break
+			return head, nil
 		}
 		if err != nil {
-			return claims, nil, err
+			return nil, err
 		}
 		if size += int64(f.Size()); size > s.limits.SummaryBytes+2*wire.MaxBody {
-			return claims, nil, fmt.Errorf("%w: more than %d bytes before the items", wire.ErrTooLarge, s.limits.SummaryBytes)
+			return nil, fmt.Errorf("%w: more than %d bytes before the items", wire.ErrTooLarge, s.limits.SummaryBytes)
 		}
 		head = append(head, f)
 		frames.Skip()
 	}
-	return claims, head, checkHead(claims, head)
 }
 
+// checkHead checks that the token was signed for these frames.
 func checkHead(claims auth.InitClaims, head []wire.Frame) error {
 	if !auth.Digest(wire.Hash(head)).Equal(claims.Frames) {
 		return fmt.Errorf("%w: the frames before the items", errHash)
@@ -124,10 +134,15 @@ func (s *Server) writeFrames(w http.ResponseWriter, r *http.Request, frames iter
 type patientReader struct {
 	control *http.ResponseController
 	r       io.Reader
+	until   time.Time // an end to patience, unless zero
 }
 
 func (p *patientReader) Read(b []byte) (int, error) {
-	_ = p.control.SetReadDeadline(time.Now().Add(idle)) // not every connection has deadlines
+	deadline := time.Now().Add(idle)
+	if !p.until.IsZero() {
+		deadline = p.until
+	}
+	_ = p.control.SetReadDeadline(deadline) // not every connection has deadlines
 	n, err := p.r.Read(b)
 	var tooLarge *http.MaxBytesError
 	if err != nil && err != io.EOF && !errors.As(err, &tooLarge) {

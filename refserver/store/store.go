@@ -34,6 +34,8 @@ const (
 type Store interface {
 	// Tenants yields the DIDs that have messages here, sorted, as of one moment.
 	Tenants(ctx context.Context) iter.Seq2[string, error]
+	// Has reports whether the tenant of that DID has messages here.
+	Has(ctx context.Context, did string) (bool, error)
 	// Tenant returns what is kept for one DID. It does no I/O: a tenant exists
 	// from its first accepted message on.
 	Tenant(did string) Tenant

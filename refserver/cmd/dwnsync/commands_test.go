@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -47,14 +49,14 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // result: result NAME[=VALUE]... wants one JSON object and nothing else on the last
-// command's stdout, with these members.
+// command's stdout, with these members. ! result NAME=VALUE... wants other values.
 func result(ts *testscript.TestScript, neg bool, args []string) {
 	var object map[string]json.RawMessage
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &object))
 	for _, arg := range args {
-		name, want, fixed := strings.Cut(arg, "=")
-		if got, ok := object[name]; neg || !ok || fixed && string(got) != want {
-			ts.Fatalf("%s: got %s, want %s", name, got, want)
+		name, value, fixed := strings.Cut(arg, "=")
+		if got, ok := object[name]; !ok || fixed && (string(got) == value) == neg {
+			ts.Fatalf("%s: got %s, want %s (not %t)", name, got, value, neg)
 		}
 	}
 }
@@ -141,10 +143,15 @@ func damage(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // longLine: longline IN OUT puts a line that is longer than any may be before the
-// second line of IN.
+// second line of IN. OUT is compressed, which makes it short.
 func longLine(ts *testscript.TestScript, _ bool, args []string) {
 	first, rest, _ := strings.Cut(ts.ReadFile(args[0]), "\n")
-	write(ts, args[1], first+"\n"+strings.Repeat("a", maxLine)+"\n"+rest)
+	var zipped bytes.Buffer
+	w, err := gzip.NewWriterLevel(&zipped, gzip.BestSpeed)
+	ts.Check(err)
+	_, err = io.WriteString(w, first+"\n"+strings.Repeat("a", maxLine)+"\n"+rest)
+	ts.Check(errors.Join(err, w.Close()))
+	write(ts, args[1], zipped.String())
 }
 
 // cut: cut IN OUT copies the first half of a file.

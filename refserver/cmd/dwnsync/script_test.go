@@ -40,7 +40,7 @@ func TestScripts(t *testing.T) {
 // fixture is what every script finds in its folder and environment:
 //   - notes.jsonl, 60 generated messages of $TENANT, whose key is key.json
 //   - large.jsonl, three records of $TENANT with 30000, 30001 and 262145 bytes of data
-//   - corpus.jsonl and corpus.jsonl.gz, 120 messages of $ALICE and $BOB, keys alice.json and bob.json
+//   - corpus.jsonl and corpus.jsonl.gz, 60 messages of $ALICE and $BOB, keys alice.json and bob.json
 //   - vectors.jsonl.gz, the golden vectors of messages
 //   - stranger.json, the key of $STRANGER, who has no messages
 type fixture struct {
@@ -48,7 +48,7 @@ type fixture struct {
 	vars  map[string]string
 }
 
-const corpusLines = 120
+const corpusLines = 60
 
 func makeFixture() (*fixture, error) {
 	did, key := datasets.GeneratedKey(1)

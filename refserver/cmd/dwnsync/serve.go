@@ -162,7 +162,7 @@ func followOnce(ctx context.Context, client *refserver.Client, node refserver.No
 }
 
 func (o serveFlags) gate(node refserver.Node) (auth.Gate, error) {
-	opt := auth.GateOptions{Open: *o.open, Present: node.HasTenant}
+	opt := auth.GateOptions{Open: *o.open, Present: node.Store.Has}
 	if *o.tenants != "" {
 		file, err := os.Open(*o.tenants)
 		if err != nil {

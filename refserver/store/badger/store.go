@@ -97,6 +97,17 @@ func (s *Store) Tenant(did string) store.Tenant {
 	return &tenant{store: s, did: did, keys: newKeyspace(did)}
 }
 
+// Has implements store.Store.
+func (s *Store) Has(ctx context.Context, did string) (found bool, err error) {
+	t := &tenant{store: s, did: did, keys: newKeyspace(did)}
+	err = s.view(ctx, func(txn *dgraph.Txn) error {
+		row, err := t.row(txn)
+		found = row.count > 0
+		return err
+	})
+	return found, err
+}
+
 // Tenants implements store.Store.
 func (s *Store) Tenants(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {

@@ -247,6 +247,12 @@ func tenantsOf(t *testing.T, have store.Store) []string {
 			t.Fatal(err)
 		}
 		dids = append(dids, did)
+		if has, err := have.Has(t.Context(), did); err != nil || !has {
+			t.Fatalf("Has of %s, a tenant: %v, %v", did, has, err)
+		}
+	}
+	if has, err := have.Has(t.Context(), "did:example:nobody"); err != nil || has {
+		t.Fatalf("Has of nobody: %v, %v", has, err)
 	}
 	return dids
 }
