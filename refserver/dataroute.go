@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ipfs/go-cid"
+
 	"github.com/dwn-sync/dwnsync/engine/dwn"
 	"github.com/dwn-sync/dwnsync/refserver/auth"
 )
@@ -44,13 +46,19 @@ func (s *Server) wantedData(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, wanted)
 }
 
-// getData streams record data of any size.
-func (s *Server) getData(w http.ResponseWriter, r *http.Request) error {
+// authorizeData is authorize for a call about the data that its URL names.
+func (s *Server) authorizeData(r *http.Request) (auth.RequestClaims, cid.Cid, error) {
 	claims, err := s.authorize(r)
 	if err != nil {
-		return err
+		return claims, cid.Undef, err
 	}
 	c, err := parseCID(r.PathValue("cid"))
+	return claims, c, err
+}
+
+// getData streams record data of any size.
+func (s *Server) getData(w http.ResponseWriter, r *http.Request) error {
+	claims, c, err := s.authorizeData(r)
 	if err != nil {
 		return err
 	}
@@ -72,11 +80,7 @@ func (s *Server) getData(w http.ResponseWriter, r *http.Request) error {
 // putData stores record data of any size that a stored message names. Nothing of
 // it is visible before all of it is verified.
 func (s *Server) putData(w http.ResponseWriter, r *http.Request) error {
-	claims, err := s.authorize(r)
-	if err != nil {
-		return err
-	}
-	c, err := parseCID(r.PathValue("cid"))
+	claims, c, err := s.authorizeData(r)
 	if err != nil {
 		return err
 	}

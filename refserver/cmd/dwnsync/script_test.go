@@ -18,7 +18,7 @@ import (
 )
 
 // bound is when the scripts are stopped, whatever they wait for.
-const bound = 3 * time.Minute
+const bound = 5 * time.Minute
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"dwnsync": main})
