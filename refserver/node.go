@@ -49,15 +49,12 @@ func (n Node) Write(ctx context.Context, tenant string, entries []store.Entry) (
 	messages := make([]*dwn.Message, len(entries))
 	for i, e := range entries {
 		messages[i] = e.Message
+		results[i].Err = e.Check() // first: what no node stores is told as that, not as badly signed
 	}
 	for i, err := range auth.VerifyMessages(ctx, n.resolver(), messages) {
-		if err != nil {
-			// What no node stores is told as that, not as badly signed.
-			if shape := messages[i].CheckStored(); shape != nil {
-				err = shape
-			}
+		if results[i].Err == nil {
+			results[i].Err = err
 		}
-		results[i].Err = err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -65,31 +62,23 @@ func (n Node) Write(ctx context.Context, tenant string, entries []store.Entry) (
 	return results, n.put(ctx, tenant, entries, results)
 }
 
-// put stores the entries that have no error yet. An entry that the store refuses
-// is taken out of the batch, which is then put again.
+// put stores the entries that have no error.
 func (n Node) put(ctx context.Context, tenant string, entries []store.Entry, results []Result) error {
-	for {
-		var batch []store.Entry
-		var index []int
-		for i, r := range results {
-			if r.Err == nil {
-				batch, index = append(batch, entries[i]), append(index, i)
-			}
+	var batch []store.Entry
+	var index []int
+	for i, r := range results {
+		if r.Err == nil {
+			batch, index = append(batch, entries[i]), append(index, i)
 		}
-		if len(batch) == 0 {
-			return nil
-		}
-		outcomes, err := n.Store.Tenant(tenant).Put(ctx, batch)
-		var refused *store.EntryError
-		if errors.As(err, &refused) {
-			results[index[refused.Index]].Err = refused
-			continue
-		}
-		for i, o := range outcomes {
-			results[index[i]].Outcome = o
-		}
-		return err
 	}
+	if len(batch) == 0 {
+		return nil
+	}
+	outcomes, err := n.Store.Tenant(tenant).Put(ctx, batch)
+	for i, o := range outcomes {
+		results[index[i]].Outcome = o
+	}
+	return err
 }
 
 // idOf returns the ID in the text of a message's CID.

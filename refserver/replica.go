@@ -137,12 +137,8 @@ func (v view) Label() []byte      { return v.label }
 
 func (v view) Items(ctx context.Context, keys []engine.Key) iter.Seq2[engine.Item, error] {
 	return func(yield func(engine.Item, error) bool) {
-		ids := make([]dwn.ID, len(keys))
-		for i, k := range keys {
-			ids[i] = k.ID
-		}
 		i := 0
-		for e, err := range v.tenant.Get(ctx, ids) {
+		for e, err := range v.tenant.Get(ctx, idsOf(keys)) {
 			if err != nil {
 				yield(engine.Item{}, err)
 				return
@@ -153,4 +149,12 @@ func (v view) Items(ctx context.Context, keys []engine.Key) iter.Seq2[engine.Ite
 			i++
 		}
 	}
+}
+
+func idsOf(keys []dwn.Key) []dwn.ID {
+	ids := make([]dwn.ID, len(keys))
+	for i, k := range keys {
+		ids[i] = k.ID
+	}
+	return ids
 }

@@ -65,7 +65,7 @@ func (c *Client) Sync(ctx context.Context, node Node, opt SyncOptions) (SyncResu
 	report, err := engine.Sync(ctx, node.Replica(c.tenant, opt.Scope), t, options)
 	result := resultOf(report, t.authBytes.Load())
 	if err == nil {
-		err = c.syncData(ctx, node.Store.Tenant(c.tenant), opt.Direction, &result)
+		err = c.syncData(ctx, node.Store.Tenant(c.tenant), opt, &result)
 	}
 	result.ElapsedMS = time.Since(start).Milliseconds()
 	return result, err

@@ -4,37 +4,66 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 
 	"github.com/ipfs/go-cid"
 
-	"github.com/dwn-sync/dwnsync/engine"
+	"github.com/dwn-sync/dwnsync/engine/dwn"
 	"github.com/dwn-sync/dwnsync/refserver/auth"
 	"github.com/dwn-sync/dwnsync/refserver/store"
 )
 
 // syncData moves record data above the inline limit: what this node wants, if it
 // pulls, and what the server wants and this node has, if it pushes.
-func (c *Client) syncData(ctx context.Context, tenant store.Tenant, d engine.Direction, result *SyncResult) error {
-	if d.Pulls() {
-		if err := c.fetchData(ctx, tenant, result); err != nil {
+func (c *Client) syncData(ctx context.Context, tenant store.Tenant, opt SyncOptions, result *SyncResult) error {
+	inScope, err := largeData(ctx, tenant, opt.Scope)
+	if err != nil {
+		return err
+	}
+	if opt.Direction.Pulls() {
+		if err := c.fetchData(ctx, tenant, inScope, result); err != nil {
 			return err
 		}
 	}
-	if d.Pushes() {
-		return c.sendData(ctx, tenant, result)
+	if opt.Direction.Pushes() {
+		return c.sendData(ctx, tenant, inScope, result)
 	}
 	return nil
 }
 
-func (c *Client) fetchData(ctx context.Context, tenant store.Tenant, result *SyncResult) error {
+// largeData tells of the data above the inline limit whether a message in scope
+// names it.
+func largeData(ctx context.Context, tenant store.Tenant, scope dwn.Scope) (func(cid.Cid) bool, error) {
+	if scope.All() {
+		return func(cid.Cid) bool { return true }, nil
+	}
+	keys, err := tenant.Keys(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	named := map[cid.Cid]bool{}
+	for e, err := range tenant.Get(ctx, idsOf(keys)) {
+		if err != nil {
+			return nil, err
+		}
+		if d, ok := e.Message.Data(); ok && d.Size > dwn.MaxInlineData {
+			named[d.CID] = true
+		}
+	}
+	return func(c cid.Cid) bool { return named[c] }, nil
+}
+
+func (c *Client) fetchData(ctx context.Context, tenant store.Tenant, inScope func(cid.Cid) bool, result *SyncResult) error {
 	var wanted []cid.Cid
 	for w, err := range tenant.WantedData(ctx) {
 		if err != nil {
 			return err
 		}
-		wanted = append(wanted, w.CID)
+		if inScope(w.CID) {
+			wanted = append(wanted, w.CID)
+		}
 	}
 	for _, w := range wanted {
 		n, err := c.GetData(ctx, tenant, w)
@@ -53,7 +82,7 @@ func (c *Client) fetchData(ctx context.Context, tenant store.Tenant, result *Syn
 }
 
 // sendData asks what the server wants until it wants nothing that is held here.
-func (c *Client) sendData(ctx context.Context, tenant store.Tenant, result *SyncResult) error {
+func (c *Client) sendData(ctx context.Context, tenant store.Tenant, inScope func(cid.Cid) bool, result *SyncResult) error {
 	for {
 		var wanted []WantedData
 		if err := c.callJSON(ctx, http.MethodGet, "/v1/data", nil, &wanted); err != nil {
@@ -61,7 +90,14 @@ func (c *Client) sendData(ctx context.Context, tenant store.Tenant, result *Sync
 		}
 		sent := 0
 		for _, w := range wanted {
-			n, err := c.sendOne(ctx, tenant, w)
+			id, err := parseCID(w.CID)
+			if err != nil {
+				return fmt.Errorf("%w: GET /v1/data: %w", ErrServer, err)
+			}
+			if !inScope(id) {
+				continue
+			}
+			n, err := c.PutData(ctx, tenant, id)
 			if errors.Is(err, store.ErrNotFound) {
 				continue
 			}
@@ -76,14 +112,6 @@ func (c *Client) sendData(ctx context.Context, tenant store.Tenant, result *Sync
 			return nil
 		}
 	}
-}
-
-func (c *Client) sendOne(ctx context.Context, tenant store.Tenant, w WantedData) (int64, error) {
-	parsed, err := parseCID(w.CID)
-	if err != nil {
-		return 0, err
-	}
-	return c.PutData(ctx, tenant, parsed)
 }
 
 // GetData fetches the record data that id names into tenant's store, which

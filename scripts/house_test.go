@@ -25,7 +25,7 @@ var may = map[string][]string{
 	"engine/dwn/datacid":        {},
 	"datasets":                  {"engine/dwn", "engine/dwn/datacid"},
 	"refserver/auth":            {"engine/dwn", "engine/summary"},
-	"refserver/store":           {"engine/dwn", "engine/summary"},
+	"refserver/store":           {"engine/dwn", "engine/dwn/datacid", "engine/summary"},
 	"refserver/store/badger":    {"refserver/store", "engine/dwn", "engine/dwn/datacid", "engine/summary"},
 	"refserver/store/storetest": {"refserver/store", "engine/dwn", "engine/dwn/datacid", "engine/summary"},
 	"refserver":                 {"refserver/", "engine", "engine/", "filters"},

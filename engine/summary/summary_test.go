@@ -59,8 +59,13 @@ func FuzzFingerprint(f *testing.F) {
 
 func TestCompare(t *testing.T) {
 	sorted := []summary.Key{
-		{Time: math.MinInt64}, {Time: -1, ID: summary.ID{255}}, {Time: 0}, {Time: 0, ID: summary.ID{31: 1}},
-		{Time: 0, ID: summary.ID{1}}, {Time: 5, ID: summary.ID{0}}, {Time: math.MaxInt64},
+		{Time: math.MinInt64},
+		{Time: -1, ID: summary.ID{255}},
+		{Time: 0},
+		{Time: 0, ID: summary.ID{31: 1}},
+		{Time: 0, ID: summary.ID{1}},
+		{Time: 5, ID: summary.ID{0}},
+		{Time: math.MaxInt64},
 	}
 	for i, a := range sorted {
 		for j, b := range sorted {

@@ -42,13 +42,13 @@ type Verifier struct {
 // no origin.
 func NewVerifier(opt VerifierOptions) (*Verifier, error) {
 	if len(opt.Audience) == 0 {
-		return nil, fmt.Errorf("%w: no audience; give the origin under which this server is called", ErrAudience)
+		return nil, errors.New("no audience: give the origin under which this server is called")
 	}
 	v := &Verifier{opt: opt, audience: map[string]bool{}}
 	for _, text := range opt.Audience {
 		origin, err := ParseOrigin(text)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %q: %w", ErrAudience, text, err)
+			return nil, fmt.Errorf("%q is no origin: %w", text, err)
 		}
 		v.audience[origin] = true
 	}

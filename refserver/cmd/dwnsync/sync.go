@@ -40,7 +40,10 @@ func runSync(ctx context.Context, s std, f *flags) error {
 		Progress: func(received, sent int) { bar.set(received + sent) },
 	})
 	bar.done()
-	return errors.Join(printResult(s, result, *opt.json), err, nodes.Close())
+	if *opt.json || err == nil || errors.Is(err, engine.ErrIncomplete) {
+		err = errors.Join(printResult(s, result, *opt.json), err)
+	}
+	return errors.Join(err, nodes.Close())
 }
 
 func printResult(s std, r refserver.SyncResult, asJSON bool) error {
@@ -53,6 +56,9 @@ func printResult(s std, r refserver.SyncResult, asJSON bool) error {
 	}
 	_, err := fmt.Fprintf(s.out, "%s: %d received, %d sent in %d rounds by %s, %d bytes up, %d down (%d metadata), %d ms\n",
 		state, r.MessagesReceived, r.MessagesSent, r.Rounds, r.Strategy, r.BytesUp, r.BytesDown, r.MetadataBytes, r.ElapsedMS)
+	if r.DataReceived+r.DataSent+r.DataMissing > 0 {
+		fmt.Fprintf(s.out, "record data by CID: %d received, %d sent, %d missing on both sides\n", r.DataReceived, r.DataSent, r.DataMissing)
+	}
 	for _, refused := range r.Refused {
 		fmt.Fprintf(s.err, "the %s refused %s: %s\n", refused.By, refused.CID, refused.Reason)
 	}

@@ -7,7 +7,6 @@ import (
 
 	dgraph "github.com/dgraph-io/badger/v4"
 	"github.com/dwn-sync/dwnsync/engine/dwn"
-	"github.com/dwn-sync/dwnsync/engine/dwn/datacid"
 	"github.com/dwn-sync/dwnsync/refserver/store"
 )
 
@@ -58,35 +57,9 @@ func checkBatch(batch []store.Entry) error {
 		return fmt.Errorf("%w: %d bytes, at most %d", store.ErrBatch, size, store.MaxBatchBytes)
 	}
 	for i, entry := range batch {
-		if err := checkEntry(entry); err != nil {
+		if err := entry.Check(); err != nil {
 			return &store.EntryError{Index: i, ID: entry.Message.ID(), Err: err}
 		}
-	}
-	return nil
-}
-
-// checkEntry checks that the message is one that is stored, and its data.
-func checkEntry(entry store.Entry) error {
-	if err := entry.Message.CheckStored(); err != nil {
-		return err
-	}
-	if entry.Data == nil {
-		return nil
-	}
-	want, ok := entry.Message.Data()
-	if !ok {
-		return fmt.Errorf("%w: %d bytes for a message that names no data", store.ErrDataMismatch, len(entry.Data))
-	}
-	if int64(len(entry.Data)) != want.Size || want.Size > dwn.MaxInlineData {
-		return fmt.Errorf("%w: have %d bytes for %s, which has %d (inline: at most %d)",
-			store.ErrDataMismatch, len(entry.Data), want.CID, want.Size, dwn.MaxInlineData)
-	}
-	have, _, err := datacid.Of(bytes.NewReader(entry.Data))
-	if err != nil {
-		return err
-	}
-	if !have.Equals(want.CID) {
-		return fmt.Errorf("%w: bytes of %s where the message names %s", store.ErrDataMismatch, have, want.CID)
 	}
 	return nil
 }

@@ -1,0 +1,71 @@
+package bench
+
+import (
+	"encoding/binary"
+	"flag"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+var (
+	large = flag.Bool("large", false, "measure with a million keys and items too")
+	seed  = flag.Uint64("seed", 0, "fixes the salts of BenchmarkEngine")
+)
+
+// chacha returns a source of randomness that a seed fixes.
+func chacha(seed uint64) *rand.ChaCha8 {
+	var s [32]byte
+	binary.LittleEndian.PutUint64(s[:], seed)
+	return rand.NewChaCha8(s)
+}
+
+// percentile returns the smallest value that at least p of 100 values are not
+// above. It sorts values.
+func percentile(values []int, p int) int {
+	slices.Sort(values)
+	return values[(len(values)*p+99)/100-1]
+}
+
+func TestPercentile(t *testing.T) {
+	hundred := make([]int, 100)
+	for i := range hundred {
+		hundred[i] = 100 - i
+	}
+	for _, c := range []struct {
+		values  []int
+		p, want int
+	}{{[]int{7}, 99, 7}, {[]int{3, 1, 2}, 50, 2}, {hundred, 99, 99}, {hundred, 100, 100}, {append(hundred, 1000), 99, 100}} {
+		if got := percentile(c.values, c.p); got != c.want {
+			t.Errorf("percentile %d of %d values is %d, want %d", c.p, len(c.values), got, c.want)
+		}
+	}
+}
+
+// once runs a benchmark for a single operation and returns what it reported.
+func once(t *testing.T, name string, bench func(*testing.B)) map[string]float64 {
+	t.Helper()
+	benchtime := flag.Lookup("test.benchtime")
+	before := benchtime.Value.String()
+	if err := flag.Set("test.benchtime", "1x"); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := flag.Set("test.benchtime", before); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	r := testing.Benchmark(bench)
+	if r.N == 0 {
+		t.Fatalf("%s failed; go test -bench tells why", name)
+	}
+	return r.Extra
+}
+
+// within fails where a metric is absent or out of [low, high].
+func within(t *testing.T, name string, metrics map[string]float64, unit string, low, high float64) {
+	t.Helper()
+	if got, ok := metrics[unit]; !ok || got < low || got > high {
+		t.Errorf("%s: %s is %v (reported: %t), want %v to %v", name, unit, got, ok, low, high)
+	}
+}
