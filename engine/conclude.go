@@ -14,7 +14,8 @@ type difference struct {
 	here     Root  // of onlyHere
 	received Root  // of the new items that were stored
 	items    int   // payloads in the reply, whatever became of them
-	refused  int   // payloads that were not stored
+	named    int   // items newly refused here, which are not sent again
+	unnamed  error // why a payload was refused that did not even tell its key
 	more     bool
 }
 
@@ -62,8 +63,7 @@ func (i *Initiator) receive(ctx context.Context, s *wire.Stream, d *difference) 
 	return stage(ctx, i.replica, payloads, func(r Receipt) error {
 		d.items++
 		if r.Err != nil {
-			d.refused++
-			return i.refuse(r.Err)
+			return i.bookRefused(r, d)
 		}
 		_, held := slices.BinarySearchFunc(i.round.keys, r.Key, Key.Compare)
 		if held || seen[r.Key] {
@@ -79,12 +79,15 @@ func (i *Initiator) receive(ctx context.Context, s *wire.Stream, d *difference) 
 	})
 }
 
-func (i *Initiator) refuse(reason error) error {
-	if len(i.report.Refused) >= maxRefusals {
-		return i.incomplete("more than %d items were refused, the last because: %v", maxRefusals, reason)
+func (i *Initiator) bookRefused(r Receipt, d *difference) error {
+	first, err := i.refuseHere(r)
+	if first {
+		d.named++
 	}
-	i.report.Refused = append(i.report.Refused, Refusal{Here: true, Reason: clip(reason.Error())})
-	return nil
+	if r.Key == (Key{}) {
+		d.unnamed = r.Err
+	}
+	return err
 }
 
 func (i *Initiator) readEnd(s *wire.Stream, d *difference) error {
@@ -117,26 +120,34 @@ func (i *Initiator) conclude(ctx context.Context, ack wire.Ack, d difference) (b
 	exact := i.round.root.Sub(d.here) == through
 	whole := !i.opt.Direction.Pulls() || d.received == remote.Sub(through)
 	if i.opt.Direction.Pushes() {
-		i.pending, i.pendingBy = d.onlyHere, i.steps[0].strategy
+		i.pending, i.pendingBy = i.refused.pushable(d.onlyHere), i.steps[0].strategy
 	}
 	switch {
 	case d.more:
 		return false, i.more(d)
 	case exact && whole:
 		return i.differenceKnown(ctx, remote)
-	case exact && d.refused > 0:
-		last := i.report.Refused[len(i.report.Refused)-1]
-		return false, i.incomplete("%d items were refused here, the last because: %s", d.refused, last.Reason)
+	case exact && d.named > 0:
+		return false, nil // ask again, for what is missing but these
+	case exact && d.unnamed != nil:
+		return false, i.incomplete("items were refused here, the last because: %v", d.unnamed)
 	default:
 		return false, i.nextStep(remote.Count - through.Count)
 	}
 }
 
 func (i *Initiator) more(d difference) error {
-	if i.mores++; d.received.Count == 0 || i.mores > maxMores {
+	i.mores++
+	switch {
+	case i.mores > maxMores:
+		return i.incomplete("after %d replies there are still more items", i.mores)
+	case d.received.Count > 0 || d.named > 0:
+		return nil
+	case d.unnamed != nil:
+		return i.incomplete("a reply brought only items that were refused here, the last because: %v", d.unnamed)
+	default:
 		return fmt.Errorf("%w: MORE after a reply that brought nothing new", ErrProtocol)
 	}
-	return nil
 }
 
 // differenceKnown is reached once nothing is missing here. What is left is to push.
@@ -189,18 +200,21 @@ func (i *Initiator) nextStep(rejected uint64) error {
 	return nil
 }
 
-// complete ends the sync, with an error where the responder would not store an
-// item. What was refused here and is still missing has failed the identity before.
+// complete ends the sync: the identity of roots has proved that nothing is missing,
+// but for items that one side refused.
 func (i *Initiator) complete(ctx context.Context) (bool, error) {
-	if again, err := i.grown(ctx); err != nil || again && i.restart() {
+	again, err := i.grown(ctx)
+	switch {
+	case err != nil:
 		return false, err
+	case again && i.restart():
+		return false, nil
+	case again:
+		return false, i.incomplete("this side's set grew during each of %d attempts", i.restarts)
+	case i.refused.any():
+		return false, i.incomplete("%d items were refused, the first because: %s", i.report.RefusedItems, i.report.Refused[0].Reason)
 	}
 	i.report.RootsEqual = i.report.Local == i.report.Remote
-	for _, r := range i.report.Refused {
-		if !r.Here {
-			return false, i.incomplete("the responder refused items, the first because: %s", r.Reason)
-		}
-	}
 	i.report.Complete = true
 	return true, nil
 }
@@ -216,7 +230,7 @@ func (i *Initiator) grown(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return i.hasher().Root(view.Keys()) != i.settled, nil
+	return i.hasher().Root(i.refused.with(view.Keys())) != i.settled, nil
 }
 
 func (i *Initiator) incomplete(format string, args ...any) error {

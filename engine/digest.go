@@ -74,13 +74,10 @@ func readDigest(s *wire.Stream, head wire.Summary, limit int64, hash hashFunc) (
 		if err != nil {
 			return nil, method{}, err
 		}
-		if len(f.Body) == 0 {
-			return nil, method{}, fmt.Errorf("%w: an empty SUMMARY frame", wire.ErrMalformed)
+		if left := head.Size - uint64(len(data)); uint64(len(f.Body)) != min(left, wire.MaxBody) {
+			return nil, method{}, fmt.Errorf("%w: a SUMMARY frame of %d bytes with %d to come", wire.ErrMalformed, len(f.Body), left)
 		}
 		data = append(data, f.Body...)
-	}
-	if uint64(len(data)) != head.Size {
-		return nil, method{}, fmt.Errorf("%w: a summary of %d bytes was announced as %d", wire.ErrMalformed, len(data), head.Size)
 	}
 	return parseDigest(head, data, limit, hash)
 }

@@ -65,6 +65,8 @@ var (
 	ErrIncomplete = errors.New("sync incomplete")
 	// ErrProtocol reports an other side that broke the rules of SPEC.md.
 	ErrProtocol = errors.New("protocol violation")
+	// ErrReplica reports a Replica or View that breaks its contract.
+	ErrReplica = errors.New("replica breaks its contract")
 	// ErrOptions reports options or an argument that cannot be used.
 	ErrOptions = errors.New("invalid option")
 )
@@ -81,8 +83,9 @@ type View interface {
 	// Keys returns the keys in ascending order without duplicates. The engine does
 	// not modify them.
 	Keys() []Key
-	// Items yields the items of keys, a subset of Keys, in the order in which the
-	// view wants them sent. It stops after an error. The engine keeps no payload.
+	// Items yields the items of keys, a subset of Keys, all of them, in the order in
+	// which the view wants them sent. An item that is gone meanwhile is an error, and
+	// the iteration stops after one. The engine keeps no payload.
 	Items(ctx context.Context, keys []Key) iter.Seq2[Item, error]
 	// Label names what the view is narrowed to: equal labels on two nodes mean
 	// comparable views. Fingerprints are keyed per label.
@@ -90,7 +93,8 @@ type View interface {
 }
 
 // Receipt tells what became of one payload. Err is nil where the item is stored,
-// now or before; Key is set exactly then.
+// now or before. Key is set then and, if the payload tells it, also where the item
+// was refused: a refused item without a key is sent again in every round.
 type Receipt struct {
 	Key Key
 	Err error
@@ -153,7 +157,7 @@ func stage(ctx context.Context, replica Replica, payloads iter.Seq2[[]byte, erro
 	flush := func() error {
 		receipts, err := replica.Put(ctx, batch)
 		if err == nil && len(receipts) != len(batch) {
-			err = fmt.Errorf("replica: %d receipts for %d payloads", len(receipts), len(batch))
+			err = fmt.Errorf("%w: %d receipts for %d payloads", ErrReplica, len(receipts), len(batch))
 		}
 		for _, r := range receipts {
 			if err == nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"slices"
 
 	"github.com/dwn-sync/dwnsync/engine/summary"
@@ -68,6 +69,8 @@ type Initiator struct {
 	restarts int
 	mores    int
 	checked  int // report.Received when the view was last compared with what it should be
+	refused  refused
+	budget   int64 // of the items of the next request
 
 	// What the rounds so far have found out.
 	pending   []Key    // held here, certainly not by the responder, and to be pushed
@@ -98,15 +101,19 @@ func NewInitiator(replica Replica, opt Options) (*Initiator, error) {
 	}
 	return &Initiator{
 		replica: replica, opt: opt, steps: ladder(opt.Strategy),
-		report: Report{Strategy: opt.Strategy, Direction: opt.Direction, Delivered: map[Strategy]int{}},
+		report:  Report{Strategy: opt.Strategy, Direction: opt.Direction, Delivered: map[Strategy]int{}},
+		refused: refused{here: map[Key]bool{}, there: map[Key]bool{}},
+		budget:  opt.Limits.RequestBytes,
 	}, nil
 }
 
-// Report returns what was done so far.
+// Report returns what was done so far. Its slices and maps are the initiator's
+// until the sync is over.
 func (i *Initiator) Report() Report { return i.report }
 
 // Request returns the next request: the frames before the items, and the frames
-// of the items, which are produced as they are iterated over, once.
+// of the items, which are produced as they are iterated over, once, and not after
+// Reply was called. After an error of either the sync is over.
 func (i *Initiator) Request(ctx context.Context) ([]wire.Frame, iter.Seq2[wire.Frame, error], error) {
 	if err := i.open(ctx); err != nil {
 		return nil, nil, err
@@ -120,7 +127,7 @@ func (i *Initiator) Request(ctx context.Context) ([]wire.Frame, iter.Seq2[wire.F
 		i.report.Up.count(f)
 	}
 	items := i.round.view.Items(ctx, i.pending)
-	payloads := payloadsWithin(items, i.opt.Limits.RequestBytes, func(item Item) {
+	payloads := payloadsWithin(items, i.budget, wire.MaxRequestItems, func(item Item) {
 		i.round.pushed = append(i.round.pushed, item.Key)
 	})
 	return head, counted(wire.EncodeItems(payloads), &i.report.Up), nil
@@ -133,13 +140,25 @@ func (i *Initiator) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	i.round.view, i.round.keys = view, view.Keys()
+	i.round.view, i.round.keys = view, i.refused.with(view.Keys())
+	i.dropVanished(view.Keys())
 	secret, ok, err := i.replica.Secret(ctx)
 	if err != nil || !ok {
 		return err
 	}
 	i.useSecret(secret)
 	return nil
+}
+
+// dropVanished takes out of pending what has left the view since it was found.
+// What is to be pushed is then no longer known for certain.
+func (i *Initiator) dropVanished(keys []Key) {
+	before := len(i.pending)
+	i.pending = slices.DeleteFunc(i.pending, func(k Key) bool {
+		_, held := slices.BinarySearchFunc(keys, k, Key.Compare)
+		return !held
+	})
+	i.known = i.known && len(i.pending) == before
 }
 
 // useSecret computes the root of the round's snapshot under secret.
@@ -194,7 +213,11 @@ func (i *Initiator) summarise() (digest, error) {
 			return digest{}, err
 		}
 	}
-	return summarise(i.steps[0], i.round.keys, salt, i.opt.hash)
+	d, err := summarise(i.steps[0], i.round.keys, salt, i.opt.hash)
+	if err == nil && int64(len(d.data)) > i.opt.Limits.SummaryBytes {
+		err = i.incomplete("a summary of %d bytes, at most %d are allowed", len(d.data), i.opt.Limits.SummaryBytes)
+	}
+	return d, err
 }
 
 // Reply reads the reply to the last request, stores its items, and reports
@@ -231,23 +254,29 @@ func (i *Initiator) settlePushed(ack wire.Ack) error {
 	if ack.Received != uint64(len(pushed)) {
 		return fmt.Errorf("%w: %d items sent, %d acknowledged", ErrProtocol, len(pushed), ack.Received)
 	}
-	refused := make(map[Key]bool, len(ack.Refused))
+	if len(pushed) == 0 && len(i.pending) > 0 {
+		return fmt.Errorf("%w: the view yields none of %d items that it holds", ErrReplica, len(i.pending))
+	}
+	next := uint64(0)
 	for _, r := range ack.Refused {
-		if r.Index >= uint64(len(pushed)) || refused[pushed[r.Index]] {
+		if r.Index < next || r.Index >= uint64(len(pushed)) {
 			return fmt.Errorf("%w: refusal of item %d of %d", ErrProtocol, r.Index, len(pushed))
 		}
-		refused[pushed[r.Index]] = true
-		i.report.Refused = append(i.report.Refused, Refusal{Key: pushed[r.Index], Reason: clip(r.Reason)})
+		next = r.Index + 1
+		i.refuseThere(pushed[r.Index], r.Reason)
 	}
-	i.report.delivered(i.pendingBy, 0, len(pushed)-len(refused))
+	i.report.delivered(i.pendingBy, 0, len(pushed)-len(ack.Refused))
 	i.opt.Progress(&i.report)
-	i.settleExpected(pushed, refused)
+	i.settleExpected(pushed)
+	if !ack.WantSecret {
+		i.budget = min(i.opt.Limits.RequestBytes, int64(min(ack.Budget, math.MaxInt64)))
+	}
 	return nil
 }
 
 // settleExpected takes pushed out of pending and adds what was stored to the
 // root that the responder is expected to have.
-func (i *Initiator) settleExpected(pushed []Key, refused map[Key]bool) {
+func (i *Initiator) settleExpected(pushed []Key) {
 	done := make(map[Key]bool, len(pushed))
 	for _, k := range pushed {
 		done[k] = true
@@ -258,7 +287,7 @@ func (i *Initiator) settleExpected(pushed []Key, refused map[Key]bool) {
 	}
 	hasher := i.hasher()
 	for _, k := range pushed {
-		if !refused[k] {
+		if !i.refused.there[k] {
 			i.expected = i.expected.Add(hasher.Key(k))
 		}
 	}

@@ -13,8 +13,11 @@ type Report struct {
 	// Delivered counts Received and Sent by the strategy that found them: a filter
 	// that could not finish leaves the rest to the list.
 	Delivered map[Strategy]int
-	Refused   []Refusal
-	Complete  bool // the identity of roots proved that the direction's promise is kept
+	// Refused are the items that one side would not store, at most MaxRefused of
+	// them; RefusedItems is their number.
+	Refused      []Refusal
+	RefusedItems int
+	Complete     bool // the identity of roots proved that the direction's promise is kept
 	// RootsEqual reports whether both sides hold the same set at the end.
 	RootsEqual    bool
 	Local, Remote Root // at the end, under the secret of the last round
@@ -25,8 +28,17 @@ type Report struct {
 // affected, but the sync is incomplete.
 type Refusal struct {
 	Here   bool // refused by the initiator, otherwise by the responder
-	Key    Key  // of an item that the responder refused; zero otherwise
+	Key    Key  // zero where the initiator could not tell it
 	Reason string
+}
+
+// MaxRefused is the number of refusals that a report lists.
+const MaxRefused = 2048
+
+func (r *Report) refused(one Refusal) {
+	if r.RefusedItems++; len(r.Refused) < MaxRefused {
+		r.Refused = append(r.Refused, one)
+	}
 }
 
 // Traffic counts bytes of frames in one direction, without AUTH frames.

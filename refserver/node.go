@@ -45,21 +45,27 @@ type Result struct {
 // takes what store.Messages.Put takes and returns a result for each, or an error
 // where nothing was stored.
 func (n Node) Write(ctx context.Context, tenant string, entries []store.Entry) ([]Result, error) {
-	results := make([]Result, len(entries))
-	messages := make([]*dwn.Message, len(entries))
-	for i, e := range entries {
-		messages[i] = e.Message
-		results[i].Err = e.Check() // first: what no node stores is told as that, not as badly signed
-	}
-	for i, err := range auth.VerifyMessages(ctx, n.resolver(), messages) {
-		if results[i].Err == nil {
-			results[i].Err = err
-		}
-	}
-	if err := ctx.Err(); err != nil {
+	results, err := n.verify(ctx, entries)
+	if err != nil {
 		return nil, err
 	}
 	return results, n.put(ctx, tenant, entries, results)
+}
+
+// verify returns a result for each entry, with an error if it must not be stored.
+func (n Node) verify(ctx context.Context, entries []store.Entry) ([]Result, error) {
+	results := make([]Result, len(entries))
+	var messages []*dwn.Message
+	var index []int
+	for i, e := range entries {
+		if results[i].Err = e.Check(); results[i].Err == nil {
+			messages, index = append(messages, e.Message), append(index, i)
+		}
+	}
+	for i, err := range auth.VerifyMessages(ctx, n.resolver(), messages) {
+		results[index[i]].Err = err
+	}
+	return results, ctx.Err()
 }
 
 // put stores the entries that have no error.

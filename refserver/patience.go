@@ -13,8 +13,7 @@ const answerTime = 5 * time.Minute
 
 var errStalled = errors.New("the server stalled; try again")
 
-// patience ends a call whose other side neither takes nor gives a byte for some
-// time, however long the call takes in all.
+// patience ends a call whose server does not answer in time, or does not keep pace.
 type patience struct {
 	ctx   context.Context
 	end   context.CancelCauseFunc
@@ -40,40 +39,52 @@ func (p patience) explain(err error) error {
 	return err
 }
 
-// reader returns r with the patience renewed at every read; nil for nil.
-func (p patience) reader(r io.Reader, patient time.Duration) io.Reader {
+// request returns the body of a request: the time for an answer begins anew
+// whenever the server takes some of it. It is nil for nil.
+func (p patience) request(r io.Reader) io.Reader {
 	if r == nil {
 		return nil
 	}
-	return impatientReader{p, r, patient}
+	return requestReader{p, r}
 }
 
-// body returns the body of an answer, which releases p when it is closed.
-func (p patience) body(b io.ReadCloser) io.ReadCloser {
-	return impatientBody{impatientReader{p, b, idle}, b}
-}
-
-type impatientReader struct {
+type requestReader struct {
 	patience
-	r       io.Reader
-	patient time.Duration
+	r io.Reader
 }
 
-func (i impatientReader) Read(b []byte) (int, error) {
-	i.timer.Reset(i.patient)
-	n, err := i.r.Read(b)
+func (r requestReader) Read(b []byte) (int, error) {
+	r.timer.Reset(answerTime)
+	return r.r.Read(b)
+}
+
+// answer returns the body of an answer, read at the server's pace. Closing it
+// releases p.
+func (p patience) answer(b io.ReadCloser) io.ReadCloser {
+	p.timer.Stop()
+	return &answerReader{patience: p, ReadCloser: b}
+}
+
+type answerReader struct {
+	patience
+	io.ReadCloser
+	pace pace
+}
+
+// Read lets the time run only while it waits for the server.
+func (a *answerReader) Read(b []byte) (int, error) {
+	start := time.Now()
+	a.timer.Reset(a.pace.left())
+	n, err := a.ReadCloser.Read(b)
+	a.timer.Stop()
+	a.pace.passed(n, start)
 	if err != nil && err != io.EOF {
-		err = i.explain(err)
+		err = a.explain(err)
 	}
 	return n, err
 }
 
-type impatientBody struct {
-	impatientReader
-	closer io.Closer
-}
-
-func (i impatientBody) Close() error {
-	i.stop()
-	return i.closer.Close()
+func (a *answerReader) Close() error {
+	a.stop()
+	return a.ReadCloser.Close()
 }

@@ -1,6 +1,8 @@
 package refserver
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -9,37 +11,82 @@ import (
 	"time"
 )
 
-// TestPatience: a body that stalls is given up, one that dribbles is not.
+// dribble yields a piece every so often, like a connection: it ends with its context.
+type dribble struct {
+	ctx   context.Context
+	every time.Duration
+	piece int
+	left  int
+}
+
+func (d *dribble) Read(b []byte) (int, error) {
+	if d.left == 0 {
+		<-d.ctx.Done()
+		return 0, d.ctx.Err()
+	}
+	select {
+	case <-d.ctx.Done():
+		return 0, d.ctx.Err()
+	case <-time.After(d.every):
+		d.left--
+		return copy(b, bytes.Repeat([]byte{1}, d.piece)), nil
+	}
+}
+
+// TestPatience: an answer that is slow is read to its end, one that stops or
+// dribbles is given up, and what the reader does itself takes no patience.
 func TestPatience(t *testing.T) {
+	for name, c := range map[string]struct {
+		every     time.Duration
+		piece, n  int
+		own       time.Duration // what the reader takes after each piece
+		delivered int
+	}{
+		"slow":       {time.Second, 8 << 10, 200, 0, 200 * 8 << 10},
+		"dribbles":   {2 * time.Second, 1, 200, 0, 15},
+		"stops":      {time.Second, 8 << 10, 10, 0, 80 << 10},
+		"own stores": {time.Second, 8 << 10, 20, time.Minute, 160 << 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPatience(t.Context())
+				body := p.answer(io.NopCloser(&dribble{p.ctx, c.every, c.piece, c.n}))
+				defer body.Close()
+				got := 0
+				for {
+					n, err := body.Read(make([]byte, 16<<10))
+					if got += n; err != nil {
+						if !errors.Is(err, errStalled) {
+							t.Errorf("got %v, want %v", err, errStalled)
+						}
+						break
+					}
+					time.Sleep(c.own)
+				}
+				if got != c.delivered {
+					t.Errorf("%d bytes, want %d", got, c.delivered)
+				}
+			})
+		})
+	}
+}
+
+// TestAnswerTime: a server that takes the request and never answers is given up.
+func TestAnswerTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPatience(t.Context())
 		defer p.stop()
-		r, w := io.Pipe()
-		body := p.body(r)
-		go func() {
-			for range 100 {
-				time.Sleep(idle / 2)
-				if _, err := w.Write([]byte{1}); err != nil {
-					return
-				}
-			}
-			<-p.ctx.Done() // as a connection does
-			w.CloseWithError(p.ctx.Err())
-		}()
-		n, err := io.Copy(io.Discard, body)
-		if n != 100 || !errors.Is(err, errStalled) {
-			t.Errorf("%d bytes, %v", n, err)
-		}
-	})
-	synctest.Test(t, func(t *testing.T) {
-		p := newPatience(t.Context())
-		if _, err := io.ReadAll(p.reader(strings.NewReader("request"), answerTime)); err != nil {
+		time.Sleep(answerTime - time.Second)
+		if _, err := io.ReadAll(p.request(strings.NewReader("request"))); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(answerTime + time.Second)
+		time.Sleep(answerTime - time.Second)
+		if p.ctx.Err() != nil {
+			t.Error("given up too early")
+		}
+		time.Sleep(2 * time.Second)
 		if err := p.explain(p.ctx.Err()); !errors.Is(err, errStalled) {
 			t.Errorf("no answer: %v", err)
 		}
-		p.stop()
 	})
 }

@@ -21,6 +21,7 @@ var (
 	errMediaType = errors.New("unexpected Content-Type")
 	errHash      = errors.New("the token was signed for other bytes")
 	errNoToken   = errors.New("no token")
+	errRoute     = errors.New("no such call; SPEC.md §10 has those there are")
 )
 
 // Problem is an error as it travels (RFC 9457), and the error that the client
@@ -33,9 +34,9 @@ type Problem struct {
 	Code   string `json:"code"`   // what a program can act on, see SPEC.md
 }
 
-// Error returns the detail and the status.
+// Error returns the detail and the status, fit for a terminal.
 func (p *Problem) Error() string {
-	return fmt.Sprintf("the server refused: %s (%d %s)", p.Detail, p.Status, p.Code)
+	return fmt.Sprintf("the server refused: %s (%d %s)", wire.Printable(p.Detail, 1000), p.Status, wire.Printable(p.Code, 100))
 }
 
 // kind is how one kind of error is told.
@@ -51,6 +52,7 @@ func kinds() []kind {
 		{context.Canceled, http.StatusServiceUnavailable, "canceled"},
 		{context.DeadlineExceeded, http.StatusServiceUnavailable, "timeout"},
 		{errBusy, http.StatusServiceUnavailable, "busy"},
+		{errRoute, http.StatusNotFound, "route"},
 		{errMediaType, http.StatusUnsupportedMediaType, "media-type"},
 		{store.ErrFull, http.StatusInsufficientStorage, "full"},
 		{store.ErrClosed, http.StatusServiceUnavailable, "closed"},

@@ -46,60 +46,57 @@ func (r replica) Put(ctx context.Context, payloads [][]byte) ([]engine.Receipt, 
 		}
 		entries, index = append(entries, e), append(index, i)
 	}
-	inScope, err := r.inScope(ctx, entries)
+	results, err := r.node.verify(ctx, entries)
+	if err == nil {
+		err = r.checkScope(ctx, entries, results)
+	}
+	if err == nil {
+		err = r.node.put(ctx, r.did, entries, results)
+	}
 	if err != nil {
 		return nil, err
 	}
-	kept := entries[:0]
-	keptIndex := index[:0]
-	for i, e := range entries {
-		if !inScope[i] {
-			receipts[index[i]].Err = fmt.Errorf("%w: %s", ErrScope, e.Message.CID())
-			continue
-		}
-		kept, keptIndex = append(kept, e), append(keptIndex, index[i])
-	}
-	results, err := r.node.Write(ctx, r.did, kept)
-	if err != nil {
-		return nil, err
-	}
-	for i, res := range results {
-		receipts[keptIndex[i]] = engine.Receipt{Key: kept[i].Message.Key(), Err: res.Err}
+	for i, result := range results {
+		receipts[index[i]] = engine.Receipt{Key: entries[i].Message.Key(), Err: result.Err}
 	}
 	return receipts, nil
 }
 
-// inScope tells of each entry whether it belongs to the replica's scope. A delete
-// does when its record's initial write does, which is stored or in the same batch.
-func (r replica) inScope(ctx context.Context, entries []store.Entry) ([]bool, error) {
-	in := make([]bool, len(entries))
-	initial := map[string]dwn.Attributes{}
-	for _, e := range entries {
-		if !r.scope.All() && e.Message.IsInitialWrite() {
-			initial[e.Message.RecordID()] = e.Message.Attributes()
+// checkScope sets the error of every verified entry that is outside the scope. A
+// delete belongs to it when its record's initial write does, which is stored or
+// came in the same batch; of several, the one with the lowest ID counts.
+func (r replica) checkScope(ctx context.Context, entries []store.Entry, results []Result) error {
+	if r.scope.All() {
+		return nil
+	}
+	initial := map[string]*dwn.Message{}
+	for i, e := range entries {
+		m := e.Message
+		if results[i].Err == nil && m.IsInitialWrite() {
+			if other := initial[m.RecordID()]; other == nil || m.Key().Compare(other.Key()) < 0 {
+				initial[m.RecordID()] = m
+			}
 		}
 	}
 	for i, e := range entries {
-		if r.scope.All() {
-			in[i] = true
-			continue
-		}
 		a := e.Message.Attributes()
 		if a.Interface == "Records" && a.Method == "Delete" {
-			first, ok := initial[a.RecordID]
-			if !ok {
-				var err error
-				if first, ok, err = r.tenant.Initial(ctx, a.RecordID); err != nil {
-					return nil, err
-				}
+			first, ok, err := r.tenant.Initial(ctx, a.RecordID)
+			if err != nil {
+				return err
+			}
+			if m := initial[a.RecordID]; m != nil && !ok {
+				first, ok = m.Attributes(), true
 			}
 			if ok {
 				a = a.Inherit(first)
 			}
 		}
-		in[i] = r.scope.Matches(a)
+		if results[i].Err == nil && !r.scope.Matches(a) {
+			results[i].Err = fmt.Errorf("%w: %s", ErrScope, e.Message.CID())
+		}
 	}
-	return in, nil
+	return nil
 }
 
 // Secret returns the tenant's secret.
@@ -135,20 +132,36 @@ type view struct {
 func (v view) Keys() []engine.Key { return v.keys }
 func (v view) Label() []byte      { return v.label }
 
+// Items yields deletes last: whether one is in a scope depends on its record's
+// initial write, whenever its author says it was made.
 func (v view) Items(ctx context.Context, keys []engine.Key) iter.Seq2[engine.Item, error] {
 	return func(yield func(engine.Item, error) bool) {
-		i := 0
-		for e, err := range v.tenant.Get(ctx, idsOf(keys)) {
-			if err != nil {
-				yield(engine.Item{}, err)
-				return
+		var deletes []dwn.Key
+		later := func(e store.Entry) bool {
+			if e.Message.Method() == "Delete" {
+				deletes = append(deletes, e.Message.Key())
+				return true
 			}
-			if !yield(engine.Item{Key: keys[i], Payload: appendPayload(nil, e)}, nil) {
-				return
-			}
-			i++
+			return false
+		}
+		if v.each(ctx, keys, later, yield) {
+			v.each(ctx, deletes, func(store.Entry) bool { return false }, yield)
 		}
 	}
+}
+
+// each yields the items of keys that are not to come later, and reports whether to go on.
+func (v view) each(ctx context.Context, keys []dwn.Key, later func(store.Entry) bool, yield func(engine.Item, error) bool) bool {
+	for e, err := range v.tenant.Get(ctx, idsOf(keys)) {
+		if err != nil {
+			yield(engine.Item{}, err)
+			return false
+		}
+		if !later(e) && !yield(engine.Item{Key: e.Message.Key(), Payload: appendPayload(nil, e)}, nil) {
+			return false
+		}
+	}
+	return true
 }
 
 func idsOf(keys []dwn.Key) []dwn.ID {

@@ -23,8 +23,6 @@ const (
 	authScheme   = "DWN"
 	maxRecord    = 2*dwn.MaxMessageSize + 64<<10 // JSON of a message with inline data
 	defaultSyncs = 32
-	idle         = 30 * time.Second // without progress, a connection is given up
-	tokenTime    = 10 * time.Second // for a client to send its token
 )
 
 // ServerOptions configure a Server. Origins has no default.
@@ -36,8 +34,8 @@ type ServerOptions struct {
 	// node has messages of.
 	Gate   auth.Gate
 	Limits engine.Limits
-	// MaxSyncs bounds the syncs at work at the same time; default 32. More are
-	// answered with 503.
+	// MaxSyncs bounds the syncs at work at the same time; default 32, of which one
+	// tenant has at most an eighth, and one at least. More are answered with 503.
 	MaxSyncs int
 	Clock    func() time.Time // default time.Now
 	Logger   *slog.Logger     // default none
@@ -50,7 +48,7 @@ type Server struct {
 	verifier *auth.Verifier
 	gate     auth.Gate
 	limits   engine.Limits
-	syncs    chan struct{}
+	places   *places
 	log      *slog.Logger
 	version  string
 	mux      *http.ServeMux
@@ -73,7 +71,7 @@ func NewServer(node Node, opt ServerOptions) (*Server, error) {
 	}
 	s := &Server{
 		node: node, gate: opt.Gate, limits: opt.Limits.WithDefaults(),
-		syncs: make(chan struct{}, opt.MaxSyncs), log: opt.Logger, version: opt.Version,
+		places: newPlaces(opt.MaxSyncs), log: opt.Logger, version: opt.Version,
 	}
 	var err error
 	s.verifier, err = auth.NewVerifier(auth.VerifierOptions{
@@ -98,6 +96,11 @@ func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	handle := func(pattern string, h func(http.ResponseWriter, *http.Request) error) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if r.ContentLength != 0 {
+				// Whoever it is has this long to send a body, until it is read from someone
+				// known. Without one nothing is read, and a deadline would end the call.
+				_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(tokenTime)) // not every connection has deadlines
+			}
 			if err := h(w, r); err != nil {
 				s.writeProblem(w, r, err)
 			}
@@ -110,6 +113,7 @@ func (s *Server) routes() *http.ServeMux {
 	handle("GET /v1/data/{cid}", s.getData)
 	handle("PUT /v1/data/{cid}", s.putData)
 	handle("GET /v1/info", s.info)
+	handle("/", func(http.ResponseWriter, *http.Request) error { return errRoute })
 	return mux
 }
 
@@ -143,12 +147,16 @@ func (s *Server) authorize(r *http.Request) (auth.RequestClaims, error) {
 	if !ok || !strings.EqualFold(scheme, authScheme) {
 		return auth.RequestClaims{}, fmt.Errorf("%w: this call needs the header \"Authorization: %s <token>\"", errNoToken, authScheme)
 	}
-	return s.verifier.VerifyRequest(r.Context(), token, r.Method, r.URL.RequestURI())
+	claims, err := s.verifier.VerifyRequest(r.Context(), token, r.Method, r.URL.RequestURI())
+	if err == nil && r.Method == http.MethodGet && !claims.Body.Equal(auth.DigestOf(nil)) {
+		err = fmt.Errorf("%w: a GET has no body", errHash)
+	}
+	return claims, err
 }
 
 // readBody reads a body of at most limit bytes that the token was signed for.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64, want auth.Digest) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	body, err := io.ReadAll(newPatientReader(w, http.MaxBytesReader(w, r.Body, limit)))
 	if err != nil {
 		return nil, err
 	}

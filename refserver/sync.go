@@ -29,14 +29,15 @@ type SyncResult struct {
 	MetadataBytes    int64                   `json:"metadata_bytes"` // frames up and down but ITEMS and AUTH
 	MessagesReceived int                     `json:"messages_received"`
 	MessagesSent     int                     `json:"messages_sent"`
-	Delivered        map[engine.Strategy]int `json:"delivered"` // received and sent, by the strategy that found them
-	Refused          []Refused               `json:"refused"`
+	Delivered        map[engine.Strategy]int `json:"delivered"`        // received and sent, by the strategy that found them
+	Refused          []Refused               `json:"refused"`          // at most engine.MaxRefused of them
+	RefusedMessages  int                     `json:"refused_messages"` // how many there were
 	Complete         bool                    `json:"complete"`
 	RootsEqual       bool                    `json:"roots_equal"`
 	DataReceived     int                     `json:"data_received"` // record data fetched by CID
 	DataSent         int                     `json:"data_sent"`
 	DataMissing      int                     `json:"data_missing"`  // wanted here, and the server has it neither
-	DataBytesUp      int64                   `json:"data_bytes_up"` // of data sent and received by CID
+	DataBytesUp      int64                   `json:"data_bytes_up"` // of data sent by CID; data_bytes_down of that received
 	DataBytesDown    int64                   `json:"data_bytes_down"`
 	ElapsedMS        int64                   `json:"elapsed_ms"`
 }
@@ -44,7 +45,7 @@ type SyncResult struct {
 // Refused is a message that one side would not store.
 type Refused struct {
 	By     string `json:"by"`            // "initiator" or "responder"
-	CID    string `json:"cid,omitempty"` // of a message that the responder refused
+	CID    string `json:"cid,omitempty"` // absent where the bytes were no message
 	Reason string `json:"reason"`
 }
 
@@ -78,13 +79,16 @@ func resultOf(r engine.Report, authBytes int64) SyncResult {
 		BytesDown:        r.Down.Metadata + r.Down.Items,
 		MetadataBytes:    r.Up.Metadata + r.Down.Metadata,
 		MessagesReceived: r.Received, MessagesSent: r.Sent, Delivered: r.Delivered,
-		Refused:  []Refused{},
+		Refused: []Refused{}, RefusedMessages: r.RefusedItems,
 		Complete: r.Complete, RootsEqual: r.RootsEqual,
 	}
 	for _, refusal := range r.Refused {
 		refused := Refused{By: "initiator", Reason: refusal.Reason}
 		if !refusal.Here {
-			refused.By, refused.CID = "responder", dwn.CIDOf(refusal.Key.ID).String()
+			refused.By = "responder"
+		}
+		if refusal.Key != (engine.Key{}) {
+			refused.CID = dwn.CIDOf(refusal.Key.ID).String()
 		}
 		result.Refused = append(result.Refused, refused)
 	}

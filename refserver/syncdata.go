@@ -67,8 +67,7 @@ func (c *Client) fetchData(ctx context.Context, tenant store.Tenant, inScope fun
 	}
 	for _, w := range wanted {
 		n, err := c.GetData(ctx, tenant, w)
-		var p *Problem
-		if errors.As(err, &p) && p.Status == http.StatusNotFound {
+		if single(err) {
 			result.DataMissing++
 			continue
 		}
@@ -81,43 +80,47 @@ func (c *Client) fetchData(ctx context.Context, tenant store.Tenant, inScope fun
 	return nil
 }
 
-// sendData asks what the server wants until it wants nothing that is held here.
+// single reports whether an error concerns one datum, so that the others are still
+// worth a try.
+func single(err error) bool {
+	var p *Problem
+	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDataMismatch) ||
+		errors.As(err, &p) && (p.Status == http.StatusNotFound || p.Status == http.StatusUnprocessableEntity)
+}
+
+// sendData sends what the server wants and this node holds, each once.
 func (c *Client) sendData(ctx context.Context, tenant store.Tenant, inScope func(cid.Cid) bool, result *SyncResult) error {
-	for {
-		var wanted []WantedData
-		if err := c.callJSON(ctx, http.MethodGet, "/v1/data", nil, &wanted); err != nil {
+	var wanted []WantedData
+	if err := c.callJSON(ctx, http.MethodGet, "/v1/data", nil, &wanted); err != nil {
+		return err
+	}
+	done := map[cid.Cid]bool{}
+	for _, w := range wanted {
+		id, err := parseCID(w.CID)
+		if err != nil {
+			return fmt.Errorf("%w: GET /v1/data: %w", ErrServer, err)
+		}
+		if done[id] || !inScope(id) {
+			continue
+		}
+		done[id] = true
+		n, err := c.PutData(ctx, tenant, id)
+		if single(err) {
+			continue
+		}
+		if err != nil {
 			return err
 		}
-		sent := 0
-		for _, w := range wanted {
-			id, err := parseCID(w.CID)
-			if err != nil {
-				return fmt.Errorf("%w: GET /v1/data: %w", ErrServer, err)
-			}
-			if !inScope(id) {
-				continue
-			}
-			n, err := c.PutData(ctx, tenant, id)
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			sent++
-			result.DataSent++
-			result.DataBytesUp += n
-		}
-		if sent == 0 || len(wanted) < maxWanted {
-			return nil
-		}
+		result.DataSent++
+		result.DataBytesUp += n
 	}
+	return nil
 }
 
 // GetData fetches the record data that id names into tenant's store, which
 // verifies it. It returns the number of bytes that came.
 func (c *Client) GetData(ctx context.Context, tenant store.Tenant, id cid.Cid) (int64, error) {
-	resp, err := c.call(ctx, http.MethodGet, "/v1/data/"+id.String(), nil, auth.DigestOf(nil))
+	resp, err := c.call(ctx, http.MethodGet, "/v1/data/"+id.String(), nil, 0, auth.DigestOf(nil))
 	if err != nil {
 		return 0, err
 	}
@@ -140,7 +143,7 @@ func (c *Client) PutData(ctx context.Context, tenant store.Tenant, id cid.Cid) (
 		return 0, err
 	}
 	defer data.Close()
-	resp, err := c.call(ctx, http.MethodPut, "/v1/data/"+id.String(), data, digest)
+	resp, err := c.call(ctx, http.MethodPut, "/v1/data/"+id.String(), data, size, digest)
 	if err != nil {
 		return 0, err
 	}

@@ -1,12 +1,10 @@
 package refserver
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"net/http"
-	"time"
 
 	"github.com/dwn-sync/dwnsync/engine"
 	"github.com/dwn-sync/dwnsync/engine/wire"
@@ -19,19 +17,17 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) error {
 	if r.Header.Get("Content-Type") != MediaType {
 		return fmt.Errorf("%w: a sync has %s", errMediaType, MediaType)
 	}
-	body := &patientReader{control: http.NewResponseController(w), r: http.MaxBytesReader(w, r.Body, s.maxBody())}
+	body := newPatientReader(w, http.MaxBytesReader(w, r.Body, s.maxBody()))
 	frames := wire.NewStream(wire.Decode(body))
 	defer frames.Close()
 	claims, err := s.readToken(r, body, frames)
 	if err != nil {
 		return err
 	}
-	select { // a stranger takes no place: it is told off before
-	case s.syncs <- struct{}{}:
-		defer func() { <-s.syncs }()
-	default:
+	if !s.places.take(claims.Tenant) { // after the token: a stranger takes no place
 		return errBusy
 	}
+	defer s.places.leave(claims.Tenant)
 	head, err := s.readHead(frames)
 	if err == nil {
 		err = checkHead(claims, head)
@@ -55,15 +51,15 @@ func (s *Server) maxBody() int64 {
 	return auth.MaxInitToken + s.limits.SummaryBytes + s.limits.RequestBytes + s.limits.RequestBytes/8 + 2*wire.MaxItem
 }
 
-// readToken reads AUTH, for which a client has one deadline in all, and checks that
-// it is signed by who may act for its tenant.
+// readToken reads AUTH, within the time that routes gives to strangers, and checks
+// that it is signed by who may act for its tenant.
 func (s *Server) readToken(r *http.Request, body *patientReader, frames *wire.Stream) (auth.InitClaims, error) {
-	body.until = time.Now().Add(tokenTime)
+	body.strange = true
 	token, err := frames.Take(wire.TypeAuth)
 	if err != nil {
 		return auth.InitClaims{}, err
 	}
-	body.until = time.Time{}
+	body.strange = false
 	return s.verifier.VerifyInit(r.Context(), string(token.Body))
 }
 
@@ -81,6 +77,9 @@ func (s *Server) readHead(frames *wire.Stream) ([]wire.Frame, error) {
 		}
 		if size += int64(f.Size()); size > s.limits.SummaryBytes+2*wire.MaxBody {
 			return nil, fmt.Errorf("%w: more than %d bytes before the items", wire.ErrTooLarge, s.limits.SummaryBytes)
+		}
+		if len(head) > int(s.limits.SummaryBytes/wire.MaxBody)+4 {
+			return nil, fmt.Errorf("%w: %d frames before the items", wire.ErrTooLarge, len(head))
 		}
 		head = append(head, f)
 		frames.Skip()
@@ -108,7 +107,7 @@ func checkHead(claims auth.InitClaims, head []wire.Frame) error {
 // writeFrames streams a reply. After its first frame an error can only be told
 // as an ERROR frame.
 func (s *Server) writeFrames(w http.ResponseWriter, r *http.Request, frames iter.Seq2[wire.Frame, error]) {
-	control := http.NewResponseController(w)
+	out := newPatientWriter(w)
 	var buf []byte
 	for f, err := range frames {
 		if err != nil {
@@ -121,32 +120,8 @@ func (s *Server) writeFrames(w http.ResponseWriter, r *http.Request, frames iter
 			}
 		}
 		buf = f.Append(buf[:0])
-		_ = control.SetWriteDeadline(time.Now().Add(idle)) // not every connection has deadlines
-		if _, err := w.Write(buf); err != nil || r.Context().Err() != nil {
+		if _, err := out.Write(buf); err != nil || r.Context().Err() != nil {
 			return
 		}
-		_ = control.Flush() // not every connection can; the end of the reply flushes
 	}
-}
-
-// patientReader gives a client up that sends nothing for as long as idle, but
-// lets it take its time while it sends.
-type patientReader struct {
-	control *http.ResponseController
-	r       io.Reader
-	until   time.Time // an end to patience, unless zero
-}
-
-func (p *patientReader) Read(b []byte) (int, error) {
-	deadline := time.Now().Add(idle)
-	if !p.until.IsZero() {
-		deadline = p.until
-	}
-	_ = p.control.SetReadDeadline(deadline) // not every connection has deadlines
-	n, err := p.r.Read(b)
-	var tooLarge *http.MaxBytesError
-	if err != nil && err != io.EOF && !errors.As(err, &tooLarge) {
-		err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err)
-	}
-	return n, err
 }

@@ -74,7 +74,7 @@ func (s *Set) put(payload []byte) (engine.Key, error) {
 		err = s.Refuse(payload)
 	}
 	if err != nil {
-		return engine.Key{}, err
+		return key, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

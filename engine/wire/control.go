@@ -3,6 +3,9 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -94,8 +97,8 @@ type Init struct {
 
 // Refusal says that an item of the request was not stored.
 type Refusal struct {
-	Index  uint64 `cbor:"index"` // of the item in the request, from 0
-	Reason string `cbor:"reason"`
+	Index  uint64 `cbor:"index"`  // of the item in the request, from 0
+	Reason string `cbor:"reason"` // may be empty: an ACK has room for about a thousand
 }
 
 // Ack is the body of an ACK frame. Roots are under the secret it names; where
@@ -107,6 +110,7 @@ type Ack struct {
 	Root       Root       `cbor:"root"`       // of the whole view, after the request's items were stored
 	Through    *Root      `cbor:"through,omitempty"`
 	Summary    *Summary   `cbor:"summary,omitempty"` // over what was let through
+	Budget     uint64     `cbor:"budget"`            // what the items of the next request may count at most
 	Received   uint64     `cbor:"received"`          // items that the request held
 	Refused    []Refusal  `cbor:"refused,omitempty"` // those of them that were not stored, ascending
 }
@@ -122,9 +126,28 @@ type Error struct {
 	Text string `cbor:"text"`
 }
 
-// Error returns what the other side wrote.
+// Error returns what the other side wrote, short and without control characters.
 func (e *Error) Error() string {
-	return fmt.Sprintf("the other side broke off: %s (%s)", e.Text, e.Code)
+	return fmt.Sprintf("the other side broke off: %s (%s)", Printable(e.Text, maxText), Printable(e.Code, maxText))
+}
+
+// maxText is how much of an ERROR frame's text is shown, in bytes.
+const maxText = 1000
+
+// Printable returns text fit for a log or a terminal: valid UTF-8 of at most limit
+// bytes, every control character replaced.
+func Printable(text string, limit int) string {
+	var b strings.Builder
+	for _, r := range strings.ToValidUTF8(text, "\uFFFD") {
+		if unicode.IsControl(r) {
+			r = unicode.ReplacementChar
+		}
+		if b.Len()+utf8.RuneLen(r) > limit {
+			break
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 func decodeError(f Frame) error {

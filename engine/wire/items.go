@@ -11,8 +11,13 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// MaxItem is the largest number of bytes in the payload of one item.
-const MaxItem = MaxBody + 64<<10
+const (
+	// MaxItem is the largest number of bytes in the payload of one item.
+	MaxItem = MaxBody + 64<<10
+	// MaxRequestItems is the largest number of items in one request, so that the
+	// refusal of each fits into one ACK.
+	MaxRequestItems = 1 << 14
+)
 
 // ItemSize is what an item counts against a budget: its payload, and a flat charge
 // so that many empty items are not for free.
@@ -114,13 +119,15 @@ func (w *itemWriter) emit(finish func() error, yield func(Frame, error) bool) bo
 // DecodeItems returns the payloads in the ITEMS frames that come next in s, and
 // leaves s at the first other frame. Payloads may be kept. More than budget
 // of ItemSize in all, or one payload above MaxItem, is ErrTooLarge; whatever a
-// stream claims, memory stays below about twice the window and one item.
+// stream claims, memory stays below about twice the window and one item. So is
+// more than budget, an eighth of it and one item of compressed bytes, whatever they
+// are: a stream can go on for ever without giving an item.
 func DecodeItems(s *Stream, budget int64) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		if !s.At(TypeItems) {
 			return
 		}
-		source := &itemSource{stream: s}
+		source := &itemSource{stream: s, left: budget + budget/8 + MaxItem}
 		z, err := zstd.NewReader(source, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(window),
 			zstd.WithDecoderMaxMemory(4*window), zstd.WithDecoderLowmem(true))
 		if err != nil {
@@ -163,6 +170,7 @@ func readItem(r *bufio.Reader, budget *int64) ([]byte, error) {
 // itemSource is the compressed stream: the bodies of consecutive ITEMS frames.
 type itemSource struct {
 	stream *Stream
+	left   int64 // compressed bytes that may still come
 	rest   []byte
 	err    error
 }
@@ -183,6 +191,10 @@ func (s *itemSource) Read(p []byte) (int, error) {
 		}
 		if s.rest = f.Body; len(s.rest) == 0 {
 			s.err = fmt.Errorf("%w: an empty ITEMS frame", ErrMalformed)
+			return 0, s.err
+		}
+		if s.left -= int64(len(s.rest)); s.left < 0 {
+			s.err = fmt.Errorf("%w: compressed items exceed their budget", ErrTooLarge)
 			return 0, s.err
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -151,10 +153,13 @@ func (c RequestClaims) bind(method, url string) error {
 	return nil
 }
 
+// origins returns the origins that tokens may be made for, sorted.
+func (v *Verifier) origins() []string { return slices.Sorted(maps.Keys(v.audience)) }
+
 // accept checks everything that is not form, the cheap first, and fills in who signed.
 func (v *Verifier) accept(ctx context.Context, env envelope, c *Claims) error {
 	if !v.audience[c.Audience] {
-		return fmt.Errorf("%w: aud is not an origin of this server", ErrAudience)
+		return fmt.Errorf("%w: aud is not an origin of this server, which answers to %s", ErrAudience, strings.Join(v.origins(), " "))
 	}
 	now := v.opt.Clock()
 	if err := v.checkTime(*c, now); err != nil {

@@ -113,7 +113,9 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, fol
 	case <-ctx.Done():
 		log.Info("stopping")
 		bounded, done := context.WithTimeout(context.WithoutCancel(ctx), drain)
-		err = server.Shutdown(bounded)
+		if err := server.Shutdown(bounded); err != nil {
+			log.Warn("requests were cut off", "error", errors.Join(err, server.Close()))
+		}
 		done()
 		<-failed
 	}
