@@ -413,3 +413,33 @@ func FuzzItems(f *testing.F) {
 		}
 	})
 }
+
+// TestItemsEndless: a stream that goes on without giving an item ends at its
+// budget, whatever it is made of.
+func TestItemsEndless(t *testing.T) {
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	skippable := append([]byte{0x50, 0x2a, 0x4d, 0x18, 0xf8, 0xff, 0x0f, 0x00}, make([]byte, 0xffff8)...)
+	for name, body := range map[string][]byte{
+		"skippable frames": skippable,
+		"empty frames":     bytes.Repeat(z.EncodeAll(nil, nil), 1000),
+	} {
+		sent := 0
+		s := wire.NewStream(func(yield func(wire.Frame, error) bool) {
+			for yield(wire.Frame{Type: wire.TypeItems, Body: body}, nil) {
+				if sent += len(body); sent > 64<<20 {
+					t.Errorf("%s: %d bytes were taken", name, sent)
+					return
+				}
+			}
+		})
+		for _, err := range wire.DecodeItems(s, 4096) {
+			if !errors.Is(err, wire.ErrTooLarge) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		s.Close()
+	}
+}

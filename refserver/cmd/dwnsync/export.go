@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -38,18 +39,29 @@ func runExport(ctx context.Context, s std, f *flags) error {
 		}
 	}
 	out := bufio.NewWriter(s.out)
+	left := 0
 	for _, did := range tenants {
-		if err := exportTenant(ctx, s, out, did, nodes.Tenant(did), scope.scope); err != nil {
+		n, err := exportTenant(ctx, s, out, did, nodes.Tenant(did), scope.scope)
+		if err != nil {
 			return err
 		}
+		left += n
 	}
-	return out.Flush()
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	if left > 0 {
+		return fmt.Errorf("the data of %d messages was left out: it is too long for a line; sync carries it", left)
+	}
+	return nil
 }
 
-func exportTenant(ctx context.Context, s std, out *bufio.Writer, did string, tenant store.Tenant, scope dwn.Scope) error {
+// exportTenant writes one tenant's messages and returns how many went without
+// their data.
+func exportTenant(ctx context.Context, s std, out *bufio.Writer, did string, tenant store.Tenant, scope dwn.Scope) (left int, err error) {
 	keys, err := tenant.Keys(ctx, scope)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	ids := make([]dwn.ID, len(keys))
 	for i, k := range keys {
@@ -57,32 +69,37 @@ func exportTenant(ctx context.Context, s std, out *bufio.Writer, did string, ten
 	}
 	for e, err := range tenant.Get(ctx, ids) {
 		if err != nil {
-			return err
+			return left, err
 		}
-		data, err := dataOf(ctx, s, tenant, e)
-		if err != nil {
-			return err
+		data, err := dataOf(ctx, tenant, e)
+		if errors.Is(err, errTooLong) {
+			left++
+			fmt.Fprintf(s.err, "%s: %v\n", e.Message.CID(), err)
+		} else if err != nil {
+			return left, err
 		}
 		text, err := json.Marshal(refserver.NewRecord(did, e.Message, data))
 		if err != nil {
-			return err
+			return left, err
 		}
 		if _, err := out.Write(append(text, '\n')); err != nil {
-			return err
+			return left, err
 		}
 	}
-	return nil
+	return left, nil
 }
 
-// dataOf returns the data of e, nil where none is held or it is too long for a line.
-func dataOf(ctx context.Context, s std, tenant store.Tenant, e store.Entry) ([]byte, error) {
+var errTooLong = errors.New("its data is too long for a line")
+
+// dataOf returns the data of e, nil where none is held; errTooLong if an import
+// could not read the line.
+func dataOf(ctx context.Context, tenant store.Tenant, e store.Entry) ([]byte, error) {
 	if e.Data != nil || !e.DataHeld {
 		return e.Data, nil
 	}
 	named, _ := e.Message.Data()
 	if named.Size > maxLine/2 {
-		fmt.Fprintf(s.err, "%s: %d bytes of data are left out: too long for a line\n", e.Message.CID(), named.Size)
-		return nil, nil
+		return nil, fmt.Errorf("%w: %d bytes", errTooLong, named.Size)
 	}
 	r, _, err := tenant.OpenData(ctx, named.CID)
 	if err != nil {

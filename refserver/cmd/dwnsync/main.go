@@ -1,6 +1,7 @@
 // Command dwnsync keeps DWN messages in a folder and syncs them with other nodes.
 //
 //	dwnsync demo                         two nodes on this machine, synced by every strategy
+//	dwnsync sample -out DIR              messages, a key and a tenant to try the others with
 //	dwnsync keygen                       a private key and its DID
 //	dwnsync import -dir D [FILE]         messages into a folder
 //	dwnsync serve -dir D -addr HOST:PORT a node over HTTP
@@ -48,6 +49,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"demo", "[-strategy S] [-direction D] [-scope JSON] [-json]", "sync two nodes on this machine by every strategy", runDemo},
+		{"sample", "-out DIR", "write messages, a key and a tenant to try the others with", runSample},
 		{"keygen", "[-curve C] [-out FILE]", "make a private key and its did:key", runKeygen},
 		{"import", "-dir D [-json] [FILE]", "store messages from JSON lines, a file or stdin, also .gz", runImport},
 		{"export", "-dir D [-tenant DID] [-scope JSON]", "write messages as JSON lines", runExport},
