@@ -68,18 +68,18 @@ func TestHostileAck(t *testing.T) {
 		"refusals descend":     {refuse(4, 3), engine.ErrProtocol},
 		"says it refused":      {refuse(4), engine.ErrIncomplete},
 		"no through":           {func(a *wire.Ack) { a.Through = nil }, engine.ErrProtocol},
-		"other through":        {func(a *wire.Ack) {
+		"other through": {func(a *wire.Ack) {
 			if a.Through != nil {
 				a.Through.Count++
 			}
 		}, nil},
-		"other root":           {func(a *wire.Ack) { a.Root.Count++ }, engine.ErrProtocol},
-		"other fingerprint":    {func(a *wire.Ack) { a.Root.Fingerprint[5]++ }, engine.ErrProtocol},
-		"wants the secret":     {func(a *wire.Ack) { a.WantSecret = true }, wire.ErrSequence},
-		"other secret":         {func(a *wire.Ack) { a.Secret.ID[0]++ }, wire.ErrSequence},
-		"no second half":       {func(a *wire.Ack) { a.Summary = nil }, wire.ErrSequence},
-		"second half of 2^40":  {func(a *wire.Ack) { a.Summary = &wire.Summary{Size: 1 << 40} }, wire.ErrTooLarge},
-		"unknown form":         {func(a *wire.Ack) { a.Summary = &wire.Summary{Form: "magic"} }, wire.ErrMalformed},
+		"other root":          {func(a *wire.Ack) { a.Root.Count++ }, engine.ErrProtocol},
+		"other fingerprint":   {func(a *wire.Ack) { a.Root.Fingerprint[5]++ }, engine.ErrProtocol},
+		"wants the secret":    {func(a *wire.Ack) { a.WantSecret = true }, wire.ErrSequence},
+		"other secret":        {func(a *wire.Ack) { a.Secret.ID[0]++ }, wire.ErrSequence},
+		"no second half":      {func(a *wire.Ack) { a.Summary = nil }, wire.ErrSequence},
+		"second half of 2^40": {func(a *wire.Ack) { a.Summary = &wire.Summary{Size: 1 << 40} }, wire.ErrTooLarge},
+		"unknown form":        {func(a *wire.Ack) { a.Summary = &wire.Summary{Form: "magic"} }, wire.ErrMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, b := twenty(t)

@@ -23,9 +23,9 @@ var update = flag.Bool("update", false, "rewrite the golden vectors")
 type transcript struct {
 	Strategy  engine.Strategy  `json:"strategy"`
 	Direction engine.Direction `json:"direction"`
-	Initiator []string        `json:"initiator"` // payloads, hex
-	Responder []string        `json:"responder"`
-	Rounds    []exchange      `json:"rounds"`
+	Initiator []string         `json:"initiator"` // payloads, hex
+	Responder []string         `json:"responder"`
+	Rounds    []exchange       `json:"rounds"`
 }
 
 type exchange struct {
