@@ -213,13 +213,71 @@ func (r restless) Put(ctx context.Context, payloads [][]byte) ([]engine.Receipt,
 	return receipts, err
 }
 
+// answering gains an item some time after each push.
+type answering struct {
+	*enginetest.Set
+	due int
+}
+
+func (a *answering) Put(ctx context.Context, payloads [][]byte) ([]engine.Receipt, error) {
+	a.due = 2
+	return a.Set.Put(ctx, payloads)
+}
+
+func (a *answering) View(ctx context.Context) (engine.View, error) {
+	if a.due--; a.due == 0 {
+		a.Add(enginetest.Payload(int64(a.Len()), "an answer"))
+	}
+	return a.Set.View(ctx)
+}
+
 // TestNeverQuiet: where each arrival brings something else to push, the sync ends
 // as complete only if it was pushed.
 func TestNeverQuiet(t *testing.T) {
 	a, b := twenty(t)
-	here, there := restless{a, "comes along here"}, restless{b, "comes along there"}
-	report, err := engine.Sync(t.Context(), here, engine.Direct{Replica: there}, engine.Options{})
-	if err == nil || !errors.Is(err, engine.ErrIncomplete) || report.Complete {
+	for name, there := range map[string]engine.Replica{
+		"both grow":       restless{b, "comes along there"},
+		"answers to each": &answering{Set: b},
+	} {
+		t.Run(name, func(t *testing.T) {
+			report, err := engine.Sync(t.Context(), restless{a, "comes along here"}, engine.Direct{Replica: there}, engine.Options{})
+			if !errors.Is(err, engine.ErrIncomplete) || report.Complete {
+				t.Fatalf("%v: %+v", err, report)
+			}
+		})
+	}
+}
+
+// TestItemsTwice: an item that comes twice is one item.
+func TestItemsTwice(t *testing.T) {
+	a, b := twenty(t)
+	twice := liar{engine.Direct{Replica: b}, func(frames []wire.Frame) []wire.Frame {
+		first := slices.IndexFunc(frames, func(f wire.Frame) bool { return f.Type == wire.TypeItems })
+		if first < 0 {
+			return frames
+		}
+		s := wire.NewStream(wire.Join(frames[first:], func(func(wire.Frame, error) bool) {}))
+		defer s.Close()
+		changed := slices.Clone(frames[:first])
+		n := uint64(0)
+		for f, err := range wire.EncodeItems(func(yield func([]byte, error) bool) {
+			for p, err := range wire.DecodeItems(s, 1<<20) {
+				for range 2 {
+					if n++; !yield(p, err) {
+						return
+					}
+				}
+			}
+		}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			changed = append(changed, f)
+		}
+		return append(changed, control(t, wire.TypeDone, wire.End{Items: n}))
+	}}
+	report, err := engine.Sync(t.Context(), a, twice, engine.Options{Strategy: engine.StrategyList})
+	if err != nil || report.Received != 20 || report.Rounds != 2 || !report.RootsEqual {
 		t.Fatalf("%v: %+v", err, report)
 	}
 }
@@ -289,13 +347,23 @@ func TestManyRefused(t *testing.T) {
 					}
 					return nil
 				}
-				a.Refuse, b.Refuse = bad, bad
+				offers := map[string]int{}
+				a.Refuse = bad
+				b.Refuse = func(p []byte) error {
+					offers[string(p)]++
+					return bad(p)
+				}
 				report, err := engine.Sync(t.Context(), a, engine.Direct{Replica: b}, engine.Options{Limits: limits})
 				if !errors.Is(err, engine.ErrIncomplete) || report.Complete || report.Received != 1 || report.Sent != 1 {
 					t.Fatalf("%v: received %d, sent %d", err, report.Received, report.Sent)
 				}
 				if report.RefusedItems != 2*n || len(report.Refused) != min(2*n, engine.MaxRefused) {
 					t.Errorf("%d refused, %d of them listed, want %d", report.RefusedItems, len(report.Refused), 2*n)
+				}
+				for p, n := range offers {
+					if n > 1 {
+						t.Fatalf("%q was pushed %d times", p, n)
+					}
 				}
 			})
 		}

@@ -20,7 +20,7 @@ var may = map[string][]string{
 	"engine/summary":            {"filters"},
 	"engine/wire":               {"engine/summary", "filters"},
 	"engine":                    {"engine/wire", "engine/summary", "filters"},
-	"engine/enginetest":         {"engine"},
+	"engine/enginetest":         {"engine", "engine/wire"},
 	"engine/dwn":                {"engine/summary"},
 	"engine/dwn/datacid":        {},
 	"datasets":                  {"engine/dwn", "engine/dwn/datacid"},

@@ -1,0 +1,28 @@
+package enginetest_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/dwn-sync/dwnsync/engine"
+	"github.com/dwn-sync/dwnsync/engine/enginetest"
+)
+
+func Example() {
+	var set enginetest.Set
+	set.Add(enginetest.Payload(2, "second"), enginetest.Payload(1, "first"), enginetest.Payload(1, "first"))
+	fmt.Println(set.Len(), set.Keys()[0].Time)
+	// Output: 2 1
+}
+
+func TestSet(t *testing.T) {
+	var payloads [][]byte
+	for i := range 600 {
+		payloads = append(payloads, enginetest.Payload(int64(-i), fmt.Sprint(i)))
+	}
+	enginetest.TestReplica(t, enginetest.Fixture{
+		Open:     func(*testing.T) engine.Replica { return new(enginetest.Set) },
+		Payloads: payloads,
+		Bad:      []byte("short"),
+	})
+}
