@@ -2,15 +2,24 @@ package refserver_test
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/dwn-sync/dwnsync/engine/dwn"
+	"github.com/dwn-sync/dwnsync/engine/wire"
 	"github.com/dwn-sync/dwnsync/refserver"
+	"github.com/dwn-sync/dwnsync/refserver/auth"
+	"github.com/dwn-sync/dwnsync/refserver/store"
 )
 
 // TestBusy: more syncs than the server takes at once are told to come back, and a
@@ -124,5 +133,89 @@ func TestNoSuchCall(t *testing.T) {
 		if status, p := problem(t, resp); status != 404 || p.Code != "route" {
 			t.Errorf("%s: %d %+v", path, status, p)
 		}
+	}
+}
+
+// TestPutOtherHash: data that fits its CID but not its token is not taken.
+func TestPutOtherHash(t *testing.T) {
+	signer := tenantKey(t)
+	node := openNode(t)
+	url := listen(t, node, refserver.ServerOptions{})
+	e := withData(t, generated(t, 30))
+	data := e.Data
+	e.Data = nil
+	fill(t, node, signer.DID(), []store.Entry{e})
+	c, _ := e.Message.Data()
+	path := "/v1/data/" + c.CID.String()
+	other := func(c *auth.RequestClaims) { c.Body = auth.DigestOf([]byte("other")) }
+	if status, p := request(t, signer, "PUT", url, path, data, other); status != 401 || p.Code != "hash" {
+		t.Errorf("%d %+v", status, p)
+	}
+	if status, _ := request(t, signer, "GET", url, path, nil, nil); status != 404 {
+		t.Errorf("afterwards: %d", status)
+	}
+}
+
+// TestNoRedirects: a token is good for one origin, so no other is called.
+func TestNoRedirects(t *testing.T) {
+	called := false
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called = true }))
+	defer elsewhere.Close()
+	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL+"/v1/sync", http.StatusTemporaryRedirect))
+	defer server.Close()
+	signer := tenantKey(t)
+	_, err := clientOf(t, server.URL, signer.DID(), signer, nil).Sync(t.Context(), openNode(t), refserver.SyncOptions{})
+	if !errors.Is(err, refserver.ErrServer) || called {
+		t.Errorf("%v, called elsewhere: %t", err, called)
+	}
+}
+
+// failing is a store whose disk fails in the middle of a read.
+type failing struct{ store.Store }
+
+type failingTenant struct{ store.Tenant }
+
+var errDisk = errors.New("the disk at /secret/path is broken")
+
+func (f failing) Tenant(did string) store.Tenant { return failingTenant{f.Store.Tenant(did)} }
+
+func (f failingTenant) Get(ctx context.Context, ids []dwn.ID) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		n := 0
+		for e, err := range f.Tenant.Get(ctx, ids) {
+			if n++; n > 100 {
+				e, err = store.Entry{}, errDisk
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// lines is a log that can be read while it is written.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
+}
+
+// TestBreaksOff: a fault of the server in the middle of a reply is told as an ERROR
+// frame without what only its log should know, and the sync is not complete.
+func TestBreaksOff(t *testing.T) {
+	signer := tenantKey(t)
+	node := openNode(t)
+	fill(t, node, signer.DID(), generated(t, 200))
+	log := make(chan string, 10)
+	url := listen(t, refserver.Node{Store: failing{node.Store}}, refserver.ServerOptions{Logger: slog.New(slog.NewTextHandler(lines(log), nil))})
+	here := openNode(t)
+	r, err := clientOf(t, url, signer.DID(), signer, nil).Sync(t.Context(), here, refserver.SyncOptions{})
+	var broke *wire.Error
+	if !errors.As(err, &broke) || broke.Code != "internal" || r.Complete {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if logged := <-log; strings.Contains(err.Error(), "secret") || !strings.Contains(logged, "secret") {
+		t.Errorf("told %q, logged %q", err, logged)
 	}
 }
