@@ -403,3 +403,19 @@ func TestAckOfRefusals(t *testing.T) {
 		t.Error("no refusal has a reason")
 	}
 }
+
+// TestTooManyItems: a request has at most so many items, however small they are.
+func TestTooManyItems(t *testing.T) {
+	items := wire.EncodeItems(func(yield func([]byte, error) bool) {
+		for i := range wire.MaxRequestItems + 1 {
+			if !yield(enginetest.Payload(int64(i), ""), nil) {
+				return
+			}
+		}
+	})
+	head := []wire.Frame{control(t, wire.TypeInit, wire.Init{Version: 1, Direction: engine.Push})}
+	_, err := engine.Respond(t.Context(), new(enginetest.Set), wire.Join(head, items), engine.RespondOptions{})
+	if !errors.Is(err, wire.ErrTooLarge) {
+		t.Errorf("got %v, want %v", err, wire.ErrTooLarge)
+	}
+}
