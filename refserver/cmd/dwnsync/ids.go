@@ -14,19 +14,13 @@ import (
 
 // runIDs prints the CIDs of a tenant's messages, sorted as text.
 func runIDs(ctx context.Context, s std, f *flags) error {
-	dir, tenant, scope := f.dir(), f.tenant(), f.scope()
-	if _, err := f.parse(0); err != nil {
-		return err
-	}
-	if err := f.need("dir", "tenant"); err != nil {
-		return err
-	}
-	nodes, err := openDir(*dir, false)
+	scope := f.scope()
+	nodes, tenant, err := openTenant(f)
 	if err != nil {
 		return err
 	}
 	defer nodes.Close()
-	cids, err := sortedCIDs(ctx, nodes.Tenant(*tenant), scope.scope)
+	cids, err := sortedCIDs(ctx, tenant, scope.scope)
 	if err != nil {
 		return err
 	}
@@ -35,6 +29,23 @@ func runIDs(ctx context.Context, s std, f *flags) error {
 		fmt.Fprintln(out, c)
 	}
 	return out.Flush()
+}
+
+// openTenant parses the flags of a command about one tenant of one folder, and
+// opens it. The caller closes the store.
+func openTenant(f *flags) (store.Store, store.Tenant, error) {
+	dir, tenant := f.dir(), f.tenant()
+	if _, err := f.parse(0); err != nil {
+		return nil, nil, err
+	}
+	if err := f.need("dir", "tenant"); err != nil {
+		return nil, nil, err
+	}
+	nodes, err := openDir(*dir, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	return nodes, nodes.Tenant(*tenant), nil
 }
 
 func sortedCIDs(ctx context.Context, tenant store.Tenant, scope dwn.Scope) ([]string, error) {
@@ -53,19 +64,12 @@ func sortedCIDs(ctx context.Context, tenant store.Tenant, scope dwn.Scope) ([]st
 // runRoot prints what two nodes can compare without a secret: the number of
 // messages and the SHA-256 over their 32-byte IDs in ascending order.
 func runRoot(ctx context.Context, s std, f *flags) error {
-	dir, tenant := f.dir(), f.tenant()
-	if _, err := f.parse(0); err != nil {
-		return err
-	}
-	if err := f.need("dir", "tenant"); err != nil {
-		return err
-	}
-	nodes, err := openDir(*dir, false)
+	nodes, tenant, err := openTenant(f)
 	if err != nil {
 		return err
 	}
 	defer nodes.Close()
-	keys, err := nodes.Tenant(*tenant).Keys(ctx, dwn.Scope{})
+	keys, err := tenant.Keys(ctx, dwn.Scope{})
 	if err != nil {
 		return err
 	}
