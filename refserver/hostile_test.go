@@ -219,3 +219,43 @@ func TestBreaksOff(t *testing.T) {
 		t.Errorf("told %q, logged %q", err, logged)
 	}
 }
+
+// TestInsatiable: a server that wants the same data again and again gets it once.
+func TestInsatiable(t *testing.T) {
+	signer := tenantKey(t)
+	here := openNode(t)
+	e := withData(t, generated(t, 30))
+	fill(t, here, signer.DID(), []store.Entry{e})
+	named, _ := e.Message.Data()
+	honest := openNode(t)
+	fill(t, honest, signer.DID(), []store.Entry{e})
+	gate, err := auth.NewGate(auth.GateOptions{Open: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(nil)
+	url := "http://" + server.Listener.Addr().String()
+	handler, err := refserver.NewServer(honest, refserver.ServerOptions{Origins: []string{url}, Gate: gate})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"cid":"` + named.CID.String() + `","size":1}`
+	puts := 0
+	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/v1/data":
+			_, _ = io.WriteString(w, "["+strings.Repeat(want+",", 50_000)+want+"]")
+		case r.Method == http.MethodPut:
+			puts++
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			handler.ServeHTTP(w, r)
+		}
+	})
+	server.Start()
+	defer server.Close()
+	r, err := clientOf(t, url, signer.DID(), signer, nil).Sync(t.Context(), here, refserver.SyncOptions{})
+	if err != nil || puts != 1 || r.DataSent != 1 {
+		t.Errorf("%d PUTs, %+v, %v", puts, r, err)
+	}
+}
