@@ -18,11 +18,16 @@ type digest struct {
 	data []byte
 }
 
-// summarise builds the digest of a set by one method. salt is used by filters only.
-func summarise(m method, keys []Key, salt filters.Salt, hash hashFunc) (digest, error) {
+// summarise builds the digest of a set by one method, a filter under a salt that it
+// draws from random.
+func summarise(m method, keys []Key, random io.Reader, hash hashFunc) (digest, error) {
 	if m.exact() {
 		data := idList(keys)
 		return digest{head: wire.Summary{Form: wire.FormIDs, Size: uint64(len(data))}, data: data}, nil
+	}
+	salt, err := newSalt(random)
+	if err != nil {
+		return digest{}, err
 	}
 	hashed := make([]uint64, len(keys))
 	for i, k := range keys {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/dwn-sync/dwnsync/engine/summary"
 	"github.com/dwn-sync/dwnsync/engine/wire"
-	"github.com/dwn-sync/dwnsync/filters"
 )
 
 // Options configure an initiator. The zero value works.
@@ -206,14 +205,7 @@ func (i *Initiator) head() ([]wire.Frame, error) {
 }
 
 func (i *Initiator) summarise() (digest, error) {
-	var salt filters.Salt
-	if !i.steps[0].exact() {
-		var err error
-		if salt, err = newSalt(i.opt.Random); err != nil {
-			return digest{}, err
-		}
-	}
-	d, err := summarise(i.steps[0], i.round.keys, salt, i.opt.hash)
+	d, err := summarise(i.steps[0], i.round.keys, i.opt.Random, i.opt.hash)
 	if err == nil && int64(len(d.data)) > i.opt.Limits.SummaryBytes {
 		err = i.incomplete("a summary of %d bytes, at most %d are allowed", len(d.data), i.opt.Limits.SummaryBytes)
 	}

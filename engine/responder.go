@@ -10,7 +10,6 @@ import (
 
 	"github.com/dwn-sync/dwnsync/engine/summary"
 	"github.com/dwn-sync/dwnsync/engine/wire"
-	"github.com/dwn-sync/dwnsync/filters"
 )
 
 // RespondOptions configure a responder. The zero value works.
@@ -236,14 +235,7 @@ func (r *responder) theirRoot() *wire.Root {
 
 // secondHalf summarises what was let through, by the method that the initiator used.
 func (r *responder) secondHalf(through []Key) error {
-	var salt filters.Salt
-	if !r.method.exact() {
-		var err error
-		if salt, err = newSalt(r.opt.Random); err != nil {
-			return err
-		}
-	}
-	d, err := summarise(r.method, through, salt, r.opt.hash)
+	d, err := summarise(r.method, through, r.opt.Random, r.opt.hash)
 	if err != nil {
 		return err
 	}

@@ -101,25 +101,37 @@ func (t *transport) Exchange(ctx context.Context, head []wire.Frame, items iter.
 
 // post sends the frames of a request and returns those of the reply.
 func (c *Client) post(ctx context.Context, body io.Reader) (io.ReadCloser, error) {
+	resp, err := c.send(ctx, http.MethodPost, "/v1/sync", body, -1, "Content-Type", MediaType)
+	if err != nil {
+		return nil, err
+	}
+	if got := resp.Header.Get("Content-Type"); got != MediaType {
+		resp.Body.Close()
+		return nil, fmt.Errorf("%w: Content-Type %q, want %s", ErrServer, got, MediaType)
+	}
+	return resp.Body, nil
+}
+
+// send makes a request with one header, its body of size bytes (-1: as many as
+// there are), and returns the answer, whose body is read with patience and closed
+// by the caller.
+func (c *Client) send(ctx context.Context, method, path string, body io.Reader, size int64, header, value string) (*http.Response, error) {
 	patience := newPatience(ctx)
-	req, err := http.NewRequestWithContext(patience.ctx, http.MethodPost, c.origin+"/v1/sync", patience.request(body))
+	req, err := http.NewRequestWithContext(patience.ctx, method, c.origin+path, patience.request(body))
 	if err != nil {
 		patience.stop()
 		return nil, err
 	}
-	req.Header.Set("Content-Type", MediaType)
+	req.ContentLength = size
+	req.Header.Set(header, value)
 	resp, err := c.do(req)
 	if err != nil {
 		err = patience.explain(err)
 		patience.stop()
 		return nil, err
 	}
-	if got := resp.Header.Get("Content-Type"); got != MediaType {
-		resp.Body.Close()
-		patience.stop()
-		return nil, fmt.Errorf("%w: Content-Type %q, want %s", ErrServer, got, MediaType)
-	}
-	return patience.answer(resp.Body), nil
+	resp.Body = patience.answer(resp.Body)
+	return resp, nil
 }
 
 func (t *transport) sign(head []wire.Frame) (string, error) {
@@ -157,30 +169,19 @@ func (c *Client) do(req *http.Request) (*http.Response, error) {
 // call makes a signed request that is no sync, and returns the body of the answer.
 // The digest is that of the request's body.
 func (c *Client) call(ctx context.Context, method, path string, body io.Reader, size int64, digest auth.Digest) (io.ReadCloser, error) {
-	target := c.origin + path
 	claims, err := auth.NewClaims(c.origin, c.tenant, time.Now(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	token, err := c.signer.SignRequest(auth.RequestClaims{Claims: claims, Method: method, URL: target, Body: digest})
+	token, err := c.signer.SignRequest(auth.RequestClaims{Claims: claims, Method: method, URL: c.origin + path, Body: digest})
 	if err != nil {
 		return nil, err
 	}
-	patience := newPatience(ctx)
-	req, err := http.NewRequestWithContext(patience.ctx, method, target, patience.request(body))
+	resp, err := c.send(ctx, method, path, body, size, "Authorization", authScheme+" "+token)
 	if err != nil {
-		patience.stop()
 		return nil, err
 	}
-	req.ContentLength = size
-	req.Header.Set("Authorization", authScheme+" "+token)
-	resp, err := c.do(req)
-	if err != nil {
-		err = patience.explain(err)
-		patience.stop()
-		return nil, err
-	}
-	return patience.answer(resp.Body), nil
+	return resp.Body, nil
 }
 
 // Message returns the message of that CID, with inline data if the server has it.

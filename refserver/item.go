@@ -1,12 +1,12 @@
 package refserver
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/dwn-sync/dwnsync/engine/dwn"
+	"github.com/dwn-sync/dwnsync/engine/wire"
 	"github.com/dwn-sync/dwnsync/refserver/store"
 )
 
@@ -25,27 +25,12 @@ func appendPayload(dst []byte, e store.Entry) []byte {
 	dst = append(dst, e.Message.CBOR()...)
 	switch {
 	case e.Data != nil:
-		return appendByteString(dst, e.Data)
+		return wire.AppendBytes(dst, e.Data)
 	case e.DataHeld:
 		return append(dst, payloadTrue)
 	default:
 		return append(dst, payloadNull)
 	}
-}
-
-// appendByteString appends b as a CBOR byte string with the shortest head, which
-// inline data always fits.
-func appendByteString(dst, b []byte) []byte {
-	const majorBytes = 0x40
-	switch n := len(b); {
-	case n < 24:
-		dst = append(dst, majorBytes|byte(n))
-	case n < 1<<8:
-		dst = append(dst, majorBytes|24, byte(n))
-	default:
-		dst = binary.BigEndian.AppendUint16(append(dst, majorBytes|25), uint16(n))
-	}
-	return append(dst, b...)
 }
 
 // parsePayload reads a payload. It accepts only what appendPayload makes; the
@@ -74,7 +59,7 @@ func parseInline(rest []byte) (data []byte, held bool, err error) {
 	if err := cbor.Unmarshal(rest, &data); err != nil {
 		return nil, false, fmt.Errorf("%w: data of an item: %w", dwn.ErrMalformed, err)
 	}
-	if data == nil || len(data) > dwn.MaxInlineData || string(appendByteString(nil, data)) != string(rest) {
+	if data == nil || len(data) > dwn.MaxInlineData || string(wire.AppendBytes(nil, data)) != string(rest) {
 		return nil, false, fmt.Errorf("%w: data of an item: %d bytes, not in canonical form or more than %d",
 			dwn.ErrMalformed, len(data), dwn.MaxInlineData)
 	}

@@ -79,6 +79,9 @@ func (r replica) checkScope(ctx context.Context, entries []store.Entry, results 
 		}
 	}
 	for i, e := range entries {
+		if results[i].Err != nil {
+			continue
+		}
 		a := e.Message.Attributes()
 		if a.Interface == "Records" && a.Method == "Delete" {
 			first, ok, err := r.tenant.Initial(ctx, a.RecordID)
@@ -92,7 +95,7 @@ func (r replica) checkScope(ctx context.Context, entries []store.Entry, results 
 				a = a.Inherit(first)
 			}
 		}
-		if results[i].Err == nil && !r.scope.Matches(a) {
+		if !r.scope.Matches(a) {
 			results[i].Err = fmt.Errorf("%w: %s", ErrScope, e.Message.CID())
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/ipfs/go-cid"
 
@@ -18,26 +19,22 @@ import (
 // syncData moves record data above the inline limit: what this node wants, if it
 // pulls, and what the server wants and this node has, if it pushes.
 func (c *Client) syncData(ctx context.Context, tenant store.Tenant, opt SyncOptions, result *SyncResult) error {
-	inScope, err := largeData(ctx, tenant, opt.Scope)
-	if err != nil {
-		return err
-	}
 	if opt.Direction.Pulls() {
-		if err := c.fetchData(ctx, tenant, inScope, result); err != nil {
+		if err := c.fetchData(ctx, tenant, opt.Scope, result); err != nil {
 			return err
 		}
 	}
 	if opt.Direction.Pushes() {
-		return c.sendData(ctx, tenant, inScope, result)
+		return c.sendData(ctx, tenant, opt.Scope, result)
 	}
 	return nil
 }
 
-// largeData tells of the data above the inline limit whether a message in scope
-// names it.
-func largeData(ctx context.Context, tenant store.Tenant, scope dwn.Scope) (func(cid.Cid) bool, error) {
-	if scope.All() {
-		return func(cid.Cid) bool { return true }, nil
+// inScope returns those of ids that a message in scope names as data above the
+// inline limit. It reads the messages only if there is something to ask of them.
+func inScope(ctx context.Context, tenant store.Tenant, scope dwn.Scope, ids []cid.Cid) ([]cid.Cid, error) {
+	if scope.All() || len(ids) == 0 {
+		return ids, nil
 	}
 	keys, err := tenant.Keys(ctx, scope)
 	if err != nil {
@@ -52,18 +49,20 @@ func largeData(ctx context.Context, tenant store.Tenant, scope dwn.Scope) (func(
 			named[d.CID] = true
 		}
 	}
-	return func(c cid.Cid) bool { return named[c] }, nil
+	return slices.DeleteFunc(ids, func(c cid.Cid) bool { return !named[c] }), nil
 }
 
-func (c *Client) fetchData(ctx context.Context, tenant store.Tenant, inScope func(cid.Cid) bool, result *SyncResult) error {
+func (c *Client) fetchData(ctx context.Context, tenant store.Tenant, scope dwn.Scope, result *SyncResult) error {
 	var wanted []cid.Cid
 	for w, err := range tenant.WantedData(ctx) {
 		if err != nil {
 			return err
 		}
-		if inScope(w.CID) {
-			wanted = append(wanted, w.CID)
-		}
+		wanted = append(wanted, w.CID)
+	}
+	wanted, err := inScope(ctx, tenant, scope, wanted)
+	if err != nil {
+		return err
 	}
 	for _, w := range wanted {
 		n, err := c.GetData(ctx, tenant, w)
@@ -89,21 +88,27 @@ func single(err error) bool {
 }
 
 // sendData sends what the server wants and this node holds, each once.
-func (c *Client) sendData(ctx context.Context, tenant store.Tenant, inScope func(cid.Cid) bool, result *SyncResult) error {
+func (c *Client) sendData(ctx context.Context, tenant store.Tenant, scope dwn.Scope, result *SyncResult) error {
 	var wanted []WantedData
 	if err := c.callJSON(ctx, http.MethodGet, "/v1/data", nil, &wanted); err != nil {
 		return err
 	}
-	done := map[cid.Cid]bool{}
+	var ids []cid.Cid
+	seen := map[cid.Cid]bool{}
 	for _, w := range wanted {
 		id, err := parseCID(w.CID)
 		if err != nil {
 			return fmt.Errorf("%w: GET /v1/data: %w", ErrServer, err)
 		}
-		if done[id] || !inScope(id) {
-			continue
+		if !seen[id] {
+			seen[id], ids = true, append(ids, id)
 		}
-		done[id] = true
+	}
+	ids, err := inScope(ctx, tenant, scope, ids)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
 		n, err := c.PutData(ctx, tenant, id)
 		if single(err) {
 			continue

@@ -80,14 +80,18 @@ func (f Frame) Append(dst []byte) []byte {
 	if len(f.Body) > MaxBody || !f.Type.known() {
 		panic(fmt.Sprintf("wire: %v with %d bytes", f.Type, len(f.Body)))
 	}
-	dst = append(dst, headArray2, byte(f.Type))
-	dst = appendBytesHead(dst, len(f.Body))
-	return append(dst, f.Body...)
+	return AppendBytes(append(dst, headArray2, byte(f.Type)), f.Body)
 }
 
 // Size returns the number of bytes that Append appends.
 func (f Frame) Size() int {
 	return 2 + bytesHeadSize(len(f.Body)) + len(f.Body)
+}
+
+// AppendBytes appends b as a CBOR byte string with the shortest head, for b shorter
+// than 2^32 bytes.
+func AppendBytes(dst, b []byte) []byte {
+	return append(appendBytesHead(dst, len(b)), b...)
 }
 
 // appendBytesHead appends the shortest CBOR head of a byte string of n bytes, n < 2^32.
