@@ -30,7 +30,7 @@ type bloomFilter struct {
 	bits *bloom.BloomFilter
 }
 
-func buildBloom(keys []uint64, rate float64) (Filter, error) {
+func buildBloom(b *Builder, keys []uint64, rate float64) (Filter, error) {
 	m, k, err := bloomSize(len(keys), rate)
 	if err != nil {
 		return nil, err
@@ -105,6 +105,8 @@ func (f *bloomFilter) Contains(key uint64) bool {
 	binary.LittleEndian.PutUint64(text[:], key)
 	return f.bits.Test(text[:])
 }
+
+func (f *bloomFilter) ContainsBatch(keys, in []uint64) { containsEach(f.Contains, keys, in) }
 
 func (f *bloomFilter) AppendTo(dst []byte) []byte {
 	words := f.bits.BitSet().Words()

@@ -3,6 +3,7 @@ package filters
 import (
 	"errors"
 	"fmt"
+	"math"
 )
 
 // Kind names a family of filters. Its numbers travel: they are never changed
@@ -17,6 +18,10 @@ const (
 	Fuse16 Kind = 4 // binary fuse filter with 16-bit fingerprints
 	List   Kind = 5 // the sorted keys themselves, shortened
 )
+
+// Smallest is no kind of its own: it asks [Build] for the kind with the smallest
+// encoding for the number of keys and the rate.
+const Smallest Kind = 0
 
 // The errors of this package, to be tested for with [errors.Is].
 var (
@@ -44,6 +49,12 @@ type Filter interface {
 	Len() int
 	// Contains reports whether key may be in the set. It does not allocate.
 	Contains(key uint64) bool
+	// ContainsBatch asks for all keys at once, which lets the misses of the cache
+	// overlap. Bit i mod 64 of in[i/64] becomes the answer for keys[i], and the bits
+	// of that word beyond the last key become zero. It panics if in is shorter than
+	// len(keys)/64, rounded up. It does not allocate. Ascending keys are answered
+	// faster by the kinds that are sorted lists.
+	ContainsBatch(keys, in []uint64)
 	// AppendTo appends the encoding that [Decode] reads to dst and returns the
 	// extended slice. Equal filters have equal encodings.
 	AppendTo(dst []byte) []byte
@@ -56,6 +67,20 @@ type Options struct {
 	// for List, 2^-16 for Fuse16, 2^-8 for the others. Xor8, Fuse8 and Fuse16
 	// give just their default; Bloom goes down to 2^-24, List to zero.
 	FalsePositiveRate float64
+
+	// Bits is another way to ask for the rate 2^-Bits, 1 to 32; zero asks for
+	// nothing. At most one of Bits and FalsePositiveRate may be set.
+	Bits int
+
+	// Distinct promises that no key repeats, which spares Build from sorting them.
+	// Salted keys of distinct IDs are distinct but for a chance of n^2/2^65. Where
+	// the promise is broken nothing is denied that is in the set; Len may count
+	// repeated keys, and the filter may depend on the order of the keys.
+	Distinct bool
+
+	// Workers is the number of goroutines that a large build may use; below 2 it
+	// uses one. The result does not depend on it.
+	Workers int
 }
 
 // maxKeys is the most keys of any filter. It keeps the 32-bit arithmetic of
@@ -69,9 +94,9 @@ type scheme struct {
 	rate  float64 // the default
 	least float64 // the lowest that the kind can give
 
-	// build makes a filter of at least one key. The keys are sorted and
-	// distinct, and the filter may change and keep them.
-	build func(keys []uint64, rate float64) (Filter, error)
+	// build makes a filter of at least one key, with the memory of b. The keys are
+	// distinct, and ascend where b.sorted says so. It neither changes nor keeps them.
+	build func(b *Builder, keys []uint64, rate float64) (Filter, error)
 	// decode reads a filter of n keys, n in 1..maxKeys, from the bytes between
 	// header and checksum. It must not keep them, and must not hold more than
 	// maxBytes bytes of memory.
@@ -129,22 +154,7 @@ func (k Kind) String() string {
 // keys or a Bloom filter would need 2^32 bits. O(n) time; besides the filter it needs
 // about 16 bytes of memory per key, 40 for fuse and 75 for xor filters.
 func Build(kind Kind, keys []uint64, opt Options) (Filter, error) {
-	s, ok := schemeOf(kind)
-	if !ok {
-		return nil, fmt.Errorf("%w: %d", ErrUnknownKind, uint8(kind))
-	}
-	rate, err := opt.rate(s)
-	if err != nil {
-		return nil, err
-	}
-	if len(keys) > maxKeys {
-		return nil, fmt.Errorf("%w: %d keys, at most %d", ErrTooLarge, len(keys), maxKeys)
-	}
-	distinct := sortedDistinct(keys)
-	if len(distinct) == 0 {
-		return empty(kind), nil
-	}
-	return s.build(distinct, rate)
+	return new(Builder).Build(kind, keys, opt)
 }
 
 // rate returns the rate to build with, or ErrRate. Comparisons are such that
@@ -152,6 +162,12 @@ func Build(kind Kind, keys []uint64, opt Options) (Filter, error) {
 func (o Options) rate(s scheme) (float64, error) {
 	rate := o.FalsePositiveRate
 	switch {
+	case o.Bits != 0 && rate != 0:
+		return 0, fmt.Errorf("%w: both a rate and %d bits are asked for", ErrRate, o.Bits)
+	case o.Bits < 0 || o.Bits > 32:
+		return 0, fmt.Errorf("%w: %d bits, 1 to 32 are possible", ErrRate, o.Bits)
+	case o.Bits != 0:
+		return Options{FalsePositiveRate: math.Ldexp(1, -o.Bits)}.rate(s)
 	case rate == 0:
 		return s.rate, nil
 	case !(rate > 0 && rate < 1):
@@ -179,6 +195,8 @@ type empty Kind
 func (e empty) Kind() Kind           { return Kind(e) }
 func (e empty) Len() int             { return 0 }
 func (e empty) Contains(uint64) bool { return false }
+
+func (e empty) ContainsBatch(keys, in []uint64) { clear(in[:(len(keys)+63)/64]) }
 
 func (e empty) AppendTo(dst []byte) []byte {
 	return sealFrame(openFrame(dst, Kind(e), 0, 0))

@@ -37,13 +37,13 @@ type fuseFilter[T fingerprint] struct {
 	table xorfilter.BinaryFuse[T]
 }
 
-func buildFuse8(keys []uint64, rate float64) (Filter, error) { return buildFuse[uint8](keys, rate) }
+func buildFuse8(b *Builder, keys []uint64, rate float64) (Filter, error) { return buildFuse[uint8](b, keys, rate) }
 
-func buildFuse16(keys []uint64, rate float64) (Filter, error) { return buildFuse[uint16](keys, rate) }
+func buildFuse16(b *Builder, keys []uint64, rate float64) (Filter, error) { return buildFuse[uint16](b, keys, rate) }
 
-func buildFuse[T fingerprint](keys []uint64, rate float64) (Filter, error) {
+func buildFuse[T fingerprint](b *Builder, keys []uint64, rate float64) (Filter, error) {
 	n := len(keys)
-	return peel(keys, rate, xorfilter.NewBinaryFuse[T], func(table *xorfilter.BinaryFuse[T], shift uint64) Filter {
+	return peel(b, keys, rate, xorfilter.NewBinaryFuse[T], func(table *xorfilter.BinaryFuse[T], shift uint64) Filter {
 		table.Seed += shift
 		return &fuseFilter[T]{n: n, table: *table}
 	})
@@ -87,6 +87,8 @@ func (f *fuseFilter[T]) Kind() Kind {
 
 func (f *fuseFilter[T]) Len() int                 { return f.n }
 func (f *fuseFilter[T]) Contains(key uint64) bool { return f.table.Contains(key) }
+
+func (f *fuseFilter[T]) ContainsBatch(keys, in []uint64) { containsEach(f.Contains, keys, in) }
 
 func (f *fuseFilter[T]) AppendTo(dst []byte) []byte {
 	t := &f.table

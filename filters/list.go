@@ -30,13 +30,17 @@ type listFilter struct {
 
 // buildList keeps as many bits of a key as make the chance that another key
 // begins like one of the n at most the rate. With all 64 there is no such chance.
-func buildList(keys []uint64, rate float64) (Filter, error) {
+func buildList(b *Builder, keys []uint64, rate float64) (Filter, error) {
 	_, exp := math.Frexp(rate) // rate in [2^(exp-1), 2^exp), so ceil(log2(1/rate)) = 1 - exp
 	width := min(64, ceilLog2(len(keys))+1-exp)
-	for i := range keys {
-		keys[i] >>= 64 - width
+	values := slices.Clone(keys)
+	if !b.sorted {
+		slices.Sort(values)
 	}
-	return &listFilter{width: width, values: keys}, nil
+	for i := range values {
+		values[i] >>= 64 - width
+	}
+	return &listFilter{width: width, values: values}, nil
 }
 
 // ceilLog2 returns the binary logarithm of n, rounded up; n is at least 1.
@@ -98,6 +102,8 @@ func (f *listFilter) Contains(key uint64) bool {
 	_, found := slices.BinarySearch(f.values, key>>(64-f.width))
 	return found
 }
+
+func (f *listFilter) ContainsBatch(keys, in []uint64) { containsEach(f.Contains, keys, in) }
 
 func (f *listFilter) AppendTo(dst []byte) []byte {
 	n := len(f.values)

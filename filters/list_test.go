@@ -104,7 +104,7 @@ func TestListWidth(t *testing.T) {
 	for n := 1; n <= 64; n++ {
 		keys := make([]uint64, n)
 		for _, rate := range []float64{0.999, 0.5, 0.3, 0x1p-8, 0x1.8p-9, 0x0.ffp-8, 1e-9, 0x1p-40} {
-			f, err := buildList(slices.Clone(keys), rate)
+			f, err := buildList(new(Builder), slices.Clone(keys), rate)
 			if err != nil {
 				t.Fatal(err)
 			}

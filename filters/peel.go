@@ -16,7 +16,8 @@ const (
 //
 // If no attempt succeeds it returns a List of the keys at the given rate. The
 // keys are in undefined order afterwards, unless they became the List.
-func peel[T any](keys []uint64, rate float64, build func([]uint64) (T, error), finish func(T, uint64) Filter) (Filter, error) {
+func peel[T any](b *Builder, keys []uint64, rate float64, build func([]uint64) (T, error), finish func(T, uint64) Filter) (Filter, error) {
+	keys = b.copied(keys)
 	var shift uint64
 	for range peelAttempts {
 		if table, err := build(keys); err == nil {
@@ -31,5 +32,5 @@ func peel[T any](keys []uint64, rate float64, build func([]uint64) (T, error), f
 		keys[i] -= shift
 	}
 	slices.Sort(keys)
-	return buildList(keys, rate)
+	return buildList(b, keys, rate)
 }

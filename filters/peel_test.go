@@ -107,7 +107,7 @@ func TestListInstead(t *testing.T) {
 func TestPeelRestoresKeys(t *testing.T) {
 	keys := sortedDistinct(uniformKeys(2, 50))
 	attempts := 0
-	f, err := peel(slices.Clone(keys), 0x1p-64, func(keys []uint64) (int, error) {
+	f, err := peel(new(Builder), slices.Clone(keys), 0x1p-64, func(keys []uint64) (int, error) {
 		attempts++
 		keys[0], keys[attempts] = keys[attempts], keys[0]
 		return 0, errors.New("never")

@@ -25,9 +25,9 @@ type xor8Filter struct {
 	table xorfilter.Xor8
 }
 
-func buildXor8(keys []uint64, rate float64) (Filter, error) {
+func buildXor8(b *Builder, keys []uint64, rate float64) (Filter, error) {
 	n := len(keys)
-	return peel(keys, rate, xorfilter.Populate, func(table *xorfilter.Xor8, shift uint64) Filter {
+	return peel(b, keys, rate, xorfilter.Populate, func(table *xorfilter.Xor8, shift uint64) Filter {
 		table.Seed += shift
 		return &xor8Filter{n: n, table: *table}
 	})
@@ -53,6 +53,8 @@ func decodeXor8(n int, body []byte, _ int) (Filter, error) {
 func (f *xor8Filter) Kind() Kind               { return Xor8 }
 func (f *xor8Filter) Len() int                 { return f.n }
 func (f *xor8Filter) Contains(key uint64) bool { return f.table.Contains(key) }
+
+func (f *xor8Filter) ContainsBatch(keys, in []uint64) { containsEach(f.Contains, keys, in) }
 
 func (f *xor8Filter) AppendTo(dst []byte) []byte {
 	dst, start := openFrame(dst, Xor8, f.n, xor8Header+len(f.table.Fingerprints))
