@@ -10,6 +10,7 @@ import (
 
 var (
 	large = flag.Bool("large", false, "measure with a million keys and items too")
+	huge  = flag.Bool("huge", false, "measure filters of ten million keys too")
 	seed  = flag.Uint64("seed", 0, "fixes the salts of BenchmarkEngine")
 )
 

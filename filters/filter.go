@@ -17,6 +17,10 @@ const (
 	Fuse8  Kind = 3 // binary fuse filter with 8-bit fingerprints
 	Fuse16 Kind = 4 // binary fuse filter with 16-bit fingerprints
 	List   Kind = 5 // the sorted keys themselves, shortened
+	Ribbon Kind = 6 // the solution of linear equations
+	Golomb Kind = 7 // the sorted places of the keys, Rice-coded
+
+	Segmented Kind = 8 // a filter for each interval of at most 1024 keys
 )
 
 // Smallest is no kind of its own: it asks [Build] for the kind with the smallest
@@ -63,9 +67,11 @@ type Filter interface {
 // Options say how a filter is to be built. The zero value is the kind's default.
 type Options struct {
 	// FalsePositiveRate is the largest acceptable chance, in (0,1), that a key
-	// outside the set is reported as inside. Zero asks for the default: 2^-40
-	// for List, 2^-16 for Fuse16, 2^-8 for the others. Xor8, Fuse8 and Fuse16
-	// give just their default; Bloom goes down to 2^-24, List to zero.
+	// outside the set is reported as inside. Zero asks for the default: 2^-40 for
+	// List, 2^-16 for Fuse16, 2^-8 for the others and for Smallest. Xor8, Fuse8 and
+	// Fuse16 give just their default, also to whoever accepts more; Bloom goes down
+	// to 2^-24, List to zero. Ribbon, Golomb and Segmented go down to 2^-32, and
+	// give the power of two at or below what is asked for.
 	FalsePositiveRate float64
 
 	// Bits is another way to ask for the rate 2^-Bits, 1 to 32; zero asks for
@@ -75,11 +81,13 @@ type Options struct {
 	// Distinct promises that no key repeats, which spares Build from sorting them.
 	// Salted keys of distinct IDs are distinct but for a chance of n^2/2^65. Where
 	// the promise is broken nothing is denied that is in the set; Len may count
-	// repeated keys, and the filter may depend on the order of the keys.
+	// repeated keys, the filter may depend on the order of the keys, and Xor8, Fuse8
+	// and Fuse16 may take ten times as long.
 	Distinct bool
 
 	// Workers is the number of goroutines that a large build may use; below 2 it
-	// uses one. The result does not depend on it.
+	// uses one. They share the sorting of keys, Ribbon and Segmented; the libraries
+	// behind Bloom, Xor8, Fuse8 and Fuse16 use one. The result does not depend on it.
 	Workers int
 }
 
@@ -94,34 +102,46 @@ type scheme struct {
 	rate  float64 // the default
 	least float64 // the lowest that the kind can give
 
-	// build makes a filter of at least one key, with the memory of b. The keys are
-	// distinct, and ascend where b.sorted says so. It neither changes nor keeps them.
+	// build makes a filter of at least one key, with the memory of b. The keys ascend
+	// and are distinct where b.sorted says so, else the caller promised that they are
+	// distinct. It neither changes nor keeps them.
 	build func(b *Builder, keys []uint64, rate float64) (Filter, error)
 	// decode reads a filter of n keys, n in 1..maxKeys, from the bytes between
 	// header and checksum. It must not keep them, and must not hold more than
 	// maxBytes bytes of memory.
 	decode func(n int, body []byte, maxBytes int) (Filter, error)
+	// size returns the number of bytes between header and checksum of a filter of n
+	// distinct keys: exactly where it follows from n and rate, else the expected
+	// number for uniform keys; -1 where build would refuse. Nil keeps the kind
+	// from being the smallest.
+	size func(n int, rate float64) int
 }
 
 func schemeOf(kind Kind) (scheme, bool) {
 	switch kind {
 	case Bloom:
-		return scheme{"bloom", 0x1p-8, 0x1p-24, buildBloom, decodeBloom}, true
+		return scheme{name: "bloom", rate: 0x1p-8, least: 0x1p-24, build: buildBloom, decode: decodeBloom, size: bloomBytes}, true
 	case Xor8:
-		return scheme{"xor8", 0x1p-8, 0x1p-8, buildXor8, decodeXor8}, true
+		return scheme{name: "xor8", rate: 0x1p-8, least: 0x1p-8, build: buildXor8, decode: decodeXor8, size: xor8Bytes}, true
 	case Fuse8:
-		return scheme{"fuse8", 0x1p-8, 0x1p-8, buildFuse8, decodeFuse8}, true
+		return scheme{name: "fuse8", rate: 0x1p-8, least: 0x1p-8, build: buildFuse8, decode: decodeFuse8, size: fuse8Bytes}, true
 	case Fuse16:
-		return scheme{"fuse16", 0x1p-16, 0x1p-16, buildFuse16, decodeFuse16}, true
+		return scheme{name: "fuse16", rate: 0x1p-16, least: 0x1p-16, build: buildFuse16, decode: decodeFuse16, size: fuse16Bytes}, true
 	case List:
-		return scheme{"list", 0x1p-40, 0, buildList, decodeList}, true
+		return scheme{name: "list", rate: 0x1p-40, least: 0, build: buildList, decode: decodeList, size: listBytes}, true
+	case Ribbon:
+		return scheme{name: "ribbon", rate: 0x1p-8, least: 0x1p-32, build: buildRibbon, decode: decodeRibbon, size: ribbonBytes}, true
+	case Segmented:
+		return scheme{name: "segmented", rate: 0x1p-8, least: 0x1p-32, build: buildSegmented, decode: decodeSegmented}, true
+	case Golomb:
+		return scheme{name: "golomb", rate: 0x1p-8, least: 0x1p-32, build: buildGolomb, decode: decodeGolomb, size: golombBytes}, true
 	}
 	return scheme{}, false
 }
 
 // Kinds returns all kinds in the order of their numbers, in a slice of its own.
 func Kinds() []Kind {
-	return []Kind{Bloom, Xor8, Fuse8, Fuse16, List}
+	return []Kind{Bloom, Xor8, Fuse8, Fuse16, List, Ribbon, Golomb, Segmented}
 }
 
 // ParseKind returns the kind of which name is the String, or ErrUnknownKind.
@@ -134,7 +154,7 @@ func ParseKind(name string) (Kind, error) {
 	return 0, fmt.Errorf("%w: %q", ErrUnknownKind, name)
 }
 
-// String returns the name of the kind in lower case: bloom, xor8, fuse8, fuse16 or list.
+// String returns the name of the kind: the name of its constant in lower case.
 func (k Kind) String() string {
 	if s, ok := schemeOf(k); ok {
 		return s.name
@@ -146,13 +166,18 @@ func (k Kind) String() string {
 // opt.FalsePositiveRate. Keys may repeat and come in any order; Build neither
 // changes nor keeps the slice. The same set of keys gives the same filter.
 //
-// The result is of the kind asked for, with one exception that no known input
-// reaches: where the construction of Xor8, Fuse8 or Fuse16 fails some thousand
-// times in a row, Build returns a List of the same rate.
+// The result is of the kind asked for. With Smallest it is of the one that has the
+// shortest encoding for so many keys, of those that can give the rate; lengths that
+// depend on the keys count as for uniform ones, and Segmented is never chosen. No
+// known input reaches two exceptions: where the construction of Xor8, Fuse8 or Fuse16
+// fails some thousand times in a row, Build returns a List of the same rate, and
+// where keys of a Ribbon resist every seed, a Golomb.
 //
 // It returns ErrUnknownKind, ErrRate, or ErrTooLarge if there are more than 2^28
-// keys or a Bloom filter would need 2^32 bits. O(n) time; besides the filter it needs
-// about 16 bytes of memory per key, 40 for fuse and 75 for xor filters.
+// keys or a Bloom filter would need 2^32 bits. O(n) time. Besides the filter it needs
+// 16 bytes of memory per key to sort them, and in all, with and without Distinct:
+// Bloom 0 and 16, List and Segmented 16, Golomb 8 and 20, Ribbon 9 and 25, Fuse8 and
+// Fuse16 32 and 40, Xor8 64 and 72.
 func Build(kind Kind, keys []uint64, opt Options) (Filter, error) {
 	return new(Builder).Build(kind, keys, opt)
 }
@@ -196,7 +221,7 @@ func (e empty) Kind() Kind           { return Kind(e) }
 func (e empty) Len() int             { return 0 }
 func (e empty) Contains(uint64) bool { return false }
 
-func (e empty) ContainsBatch(keys, in []uint64) { clear(in[:(len(keys)+63)/64]) }
+func (e empty) ContainsBatch(keys, in []uint64) { clear(answerWords(keys, in)) }
 
 func (e empty) AppendTo(dst []byte) []byte {
 	return sealFrame(openFrame(dst, Kind(e), 0, 0))

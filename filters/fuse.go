@@ -2,6 +2,7 @@ package filters
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 
 	"github.com/FastFilter/xorfilter"
@@ -37,16 +38,43 @@ type fuseFilter[T fingerprint] struct {
 	table xorfilter.BinaryFuse[T]
 }
 
-func buildFuse8(b *Builder, keys []uint64, rate float64) (Filter, error) { return buildFuse[uint8](b, keys, rate) }
+func buildFuse8(b *Builder, keys []uint64, rate float64) (Filter, error) {
+	return buildFuse(b, again(&b.lastFuse8), keys, rate)
+}
 
-func buildFuse16(b *Builder, keys []uint64, rate float64) (Filter, error) { return buildFuse[uint16](b, keys, rate) }
+func buildFuse16(b *Builder, keys []uint64, rate float64) (Filter, error) {
+	return buildFuse(b, again(&b.lastFuse16), keys, rate)
+}
 
-func buildFuse[T fingerprint](b *Builder, keys []uint64, rate float64) (Filter, error) {
-	n := len(keys)
-	return peel(b, keys, rate, xorfilter.NewBinaryFuse[T], func(table *xorfilter.BinaryFuse[T], shift uint64) Filter {
+// buildFuse fills f, whose fingerprints then lie in memory of b.fuse.
+func buildFuse[T fingerprint](b *Builder, f *fuseFilter[T], keys []uint64, rate float64) (Filter, error) {
+	return b.peel(keys, rate, func(keys []uint64, shift uint64) (Filter, error) {
+		table, err := xorfilter.BuildBinaryFuse[T](&b.fuse, keys)
+		if err != nil {
+			return nil, err
+		}
 		table.Seed += shift
-		return &fuseFilter[T]{n: n, table: *table}
+		f.n, f.table = len(keys), table
+		return f, nil
 	})
+}
+
+// fuse8Bytes is the size of scheme.
+func fuse8Bytes(n int, _ float64) int { return fuseHeader + fuseEntries(n) }
+
+// fuse16Bytes is the size of scheme.
+func fuse16Bytes(n int, _ float64) int { return fuseHeader + 2*fuseEntries(n) }
+
+// fuseEntries returns the number of fingerprints that the library makes of n
+// keys, whether or not it halved its segments.
+func fuseEntries(n int) int {
+	if n < 2 {
+		return 3 << fuseMinSegmentLog
+	}
+	log := math.Log(float64(n))
+	segment := 1 << min(fuseMaxSegmentLog, int(log/math.Log(3.33)+2.25))
+	wanted := int(math.Round(float64(n) * max(1.125, 0.875+0.25*math.Log(1e6)/log)))
+	return max(3, (wanted+segment-1)/segment) * segment
 }
 
 func decodeFuse8(n int, body []byte, _ int) (Filter, error)  { return decodeFuse[uint8](n, body) }
@@ -88,7 +116,50 @@ func (f *fuseFilter[T]) Kind() Kind {
 func (f *fuseFilter[T]) Len() int                 { return f.n }
 func (f *fuseFilter[T]) Contains(key uint64) bool { return f.table.Contains(key) }
 
-func (f *fuseFilter[T]) ContainsBatch(keys, in []uint64) { containsEach(f.Contains, keys, in) }
+func (f *fuseFilter[T]) ContainsBatch(keys, in []uint64) {
+	in = answerWords(keys, in)
+	if uint64(len(f.table.Fingerprints))*fingerprintSize[T]() > nearBytes {
+		var at places
+		for w := range in {
+			word := keysOf(keys, w)
+			f.locate(word, &at)
+			in[w] = answers(f.table.Fingerprints, &at, len(word))
+		}
+		return
+	}
+	for w := range in {
+		in[w] = f.answer(keysOf(keys, w))
+	}
+}
+
+// answer is the library's Contains for up to 64 keys.
+func (f *fuseFilter[T]) answer(keys []uint64) (word uint64) {
+	seed, table := f.table.Seed, f.table.Fingerprints
+	length, mask, all := f.table.SegmentLength, f.table.SegmentLengthMask, uint64(f.table.SegmentCountLength)
+	for _, key := range keys {
+		x := murmur64(key + seed)
+		first, second, third := fusePlaces(x, length, mask, all)
+		word = shiftIn(word, T(x^x>>32)^table[first]^table[second]^table[third])
+	}
+	return word >> (64 - len(keys))
+}
+
+func (f *fuseFilter[T]) locate(keys []uint64, at *places) {
+	seed := f.table.Seed
+	length, mask, all := f.table.SegmentLength, f.table.SegmentLengthMask, uint64(f.table.SegmentCountLength)
+	for i, key := range keys {
+		x, p := murmur64(key+seed), &at[i%64]
+		first, second, third := fusePlaces(x, length, mask, all)
+		p.first, p.second, p.third, p.print = first, second, third, uint32(x^x>>32)
+	}
+}
+
+// fusePlaces returns where the fingerprints of a key with hash x lie.
+func fusePlaces(x uint64, length, mask uint32, all uint64) (first, second, third uint32) {
+	high, _ := bits.Mul64(x, all)
+	first = uint32(high)
+	return first, (first + length) ^ uint32(x>>18)&mask, (first + 2*length) ^ uint32(x)&mask
+}
 
 func (f *fuseFilter[T]) AppendTo(dst []byte) []byte {
 	t := &f.table

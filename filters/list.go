@@ -31,16 +31,38 @@ type listFilter struct {
 // buildList keeps as many bits of a key as make the chance that another key
 // begins like one of the n at most the rate. With all 64 there is no such chance.
 func buildList(b *Builder, keys []uint64, rate float64) (Filter, error) {
-	_, exp := math.Frexp(rate) // rate in [2^(exp-1), 2^exp), so ceil(log2(1/rate)) = 1 - exp
-	width := min(64, ceilLog2(len(keys))+1-exp)
-	values := slices.Clone(keys)
 	if !b.sorted {
-		slices.Sort(values)
+		keys = b.sortDistinct(keys) // in whole keys, which must not repeat
 	}
-	for i := range values {
-		values[i] >>= 64 - width
+	width := listWidth(len(keys), rate)
+	f := again(&b.lastList)
+	f.width, f.values = width, append(f.values[:0], keys...)
+	for i := range f.values {
+		f.values[i] >>= 64 - width
 	}
-	return &listFilter{width: width, values: values}, nil
+	return f, nil
+}
+
+// listWidth returns w for n keys, n at least 1.
+func listWidth(n int, rate float64) int {
+	_, exp := math.Frexp(rate) // rate in [2^(exp-1), 2^exp), so ceil(log2(1/rate)) = 1 - exp
+	return min(64, ceilLog2(n)+1-exp)
+}
+
+// listBytes is the size of scheme. A difference between neighbours of n uniform
+// keys exceeds a share x of all with a chance of (1-x)^n. That of the shortened
+// keys, which are whole numbers, is j or more where the former exceeds j - 1/2 on
+// average.
+func listBytes(n int, rate float64) int {
+	width := listWidth(n, rate)
+	rice := riceBits(n, width)
+	largest := math.Ldexp(1, width-rice) // no quotient is as large
+	half := math.Ldexp(0.5, -rice)
+	quotient := 0.0                            // of a difference, expected
+	for i := 1.0; i <= min(largest, 64); i++ { // each term is less than 0.61 of the one before
+		quotient += math.Pow(1-(i-half)/largest, float64(n))
+	}
+	return 1 + int(math.Round(float64(n)*(float64(rice+1)+quotient)/8+7.0/16))
 }
 
 // ceilLog2 returns the binary logarithm of n, rounded up; n is at least 1.
@@ -75,22 +97,17 @@ func decodeList(n int, body []byte, maxBytes int) (Filter, error) {
 
 func decodeValues(payload []byte, n, width, rice int) ([]uint64, error) {
 	values := make([]uint64, n)
-	r := riceReader{data: payload, rice: rice}
-	rest := uint64(math.MaxUint64) >> (64 - width) // what is left above the last value
-	top := rest
-	for i := range values {
-		diff, ok := r.next(rest)
-		if !ok {
-			return nil, malformed("list: difference %d of %d", i, n)
-		}
-		if diff == 0 && i > 0 && width == 64 {
-			return nil, malformed("list: key %d repeats", i)
-		}
-		rest -= diff
-		values[i] = top - rest
+	r := riceReader{data: payload, rice: rice, top: math.MaxUint64 >> (64 - width)}
+	if read, ok := r.read(values, math.MaxInt); !ok {
+		return nil, malformed("list: difference %d of %d", read, n)
 	}
 	if !r.atEnd() {
 		return nil, malformed("list: bits left over")
+	}
+	for i := 1; i < n && width == 64; i++ {
+		if values[i] == values[i-1] {
+			return nil, malformed("list: key %d repeats", i)
+		}
 	}
 	return values, nil
 }
@@ -103,17 +120,78 @@ func (f *listFilter) Contains(key uint64) bool {
 	return found
 }
 
-func (f *listFilter) ContainsBatch(keys, in []uint64) { containsEach(f.Contains, keys, in) }
+func (f *listFilter) ContainsBatch(keys, in []uint64) {
+	in = answerWords(keys, in)
+	if slices.IsSorted(keys) {
+		f.merge(keys, in)
+		return
+	}
+	for w := range in {
+		in[w] = f.search(keysOf(keys, w))
+	}
+}
+
+// merge answers ascending keys in one pass over the list.
+func (f *listFilter) merge(keys, in []uint64) {
+	shift, rest := 64-f.width, f.values
+	for w := range in {
+		var word uint64
+		for i, key := range keysOf(keys, w) {
+			value := key >> shift
+			rest = rest[gallop(rest, value):]
+			if len(rest) > 0 && rest[0] == value {
+				word |= 1 << i
+			}
+		}
+		in[w] = word
+	}
+}
+
+// gallop returns the number of values, which ascend, that are less than target.
+// Its time grows with the logarithm of the result.
+func gallop(values []uint64, target uint64) int {
+	step := 1
+	for step <= len(values) && values[step-1] < target {
+		step *= 2
+	}
+	low, high := step/2, min(step-1, len(values))
+	for low < high {
+		if mid := int(uint(low+high) / 2); values[mid] < target {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	return low
+}
+
+// search answers up to 64 keys by halving the list for all of them in step, so that
+// their misses overlap.
+func (f *listFilter) search(keys []uint64) (word uint64) {
+	var lows [64]int // of every key: no value before that place is as large as the key
+	shift, values := 64-f.width, f.values
+	for left := len(values); left > 1; {
+		half := left / 2
+		for i, key := range keys {
+			low := lows[i%64]
+			if values[low+half-1] < key>>shift {
+				low += half
+			}
+			lows[i%64] = low
+		}
+		left -= half
+	}
+	for i, key := range keys {
+		if values[lows[i%64]] == key>>shift {
+			word |= 1 << i
+		}
+	}
+	return word
+}
 
 func (f *listFilter) AppendTo(dst []byte) []byte {
 	n := len(f.values)
 	rice := riceBits(n, f.width)
-	dst, start := openFrame(dst, List, n, 1+(n/8+1)*(rice+3))
-	w := riceWriter{dst: append(dst, byte(f.width)), rice: rice}
-	var last uint64
-	for _, value := range f.values {
-		w.append(value - last)
-		last = value
-	}
-	return sealFrame(w.flush(), start)
+	dst, start := openFrame(dst, List, n, 1+riceRoom(n, f.values[n-1], rice))
+	return sealFrame(appendRice(append(dst, byte(f.width)), f.values, rice), start)
 }

@@ -105,13 +105,14 @@ func TestListInstead(t *testing.T) {
 // TestPeelRestoresKeys: a construction that disturbs the order and fails leaves
 // the fallback with the keys as they were.
 func TestPeelRestoresKeys(t *testing.T) {
-	keys := sortedDistinct(uniformKeys(2, 50))
+	keys := slices.Sorted(slices.Values(uniformKeys(2, 50)))
 	attempts := 0
-	f, err := peel(new(Builder), slices.Clone(keys), 0x1p-64, func(keys []uint64) (int, error) {
+	b := Builder{sorted: true}
+	f, err := b.peel(keys, 0x1p-64, func(keys []uint64, _ uint64) (Filter, error) {
 		attempts++
 		keys[0], keys[attempts] = keys[attempts], keys[0]
-		return 0, errors.New("never")
-	}, nil)
+		return nil, errors.New("never")
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,7 @@ var refusedEdits = []edit{
 	{"version 0", filters.Bloom, 0, "version", set(2, 0)},
 	{"version 2", filters.Bloom, 0, "version", set(2, 2)},
 	{"kind 0", filters.Bloom, 0, "unknown kind", set(3, 0)},
-	{"kind 6", filters.Bloom, 0, "unknown kind", set(3, 6)},
+	{"kind 9", filters.Bloom, 0, "unknown kind", set(3, 9)},
 	{"more keys than the default limit", filters.Bloom, 0, "too large", keysClaimed(16<<20 + 1)},
 	{"as many keys as fit the field", filters.List, 0, "too large", keysClaimed(1<<32 - 1)},
 	{"no keys but a body", filters.Xor8, 0, "malformed", keysClaimed(0)},

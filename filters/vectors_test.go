@@ -138,31 +138,58 @@ func TestVectorsSalt(t *testing.T) {
 	compare(t, "salt.json", "key is SipHash-2-4 of the 32 bytes of id, keyed with the 16 bytes of salt", vectors)
 }
 
+// vectorRates are the rates at which a kind has vectors besides its default, 0,
+// and the most keys of such a vector. At the default the largest has 5000 keys: some
+// segments, and ten shards of a ribbon filter.
+var vectorRates = map[filters.Kind]struct {
+	rates []float64
+	most  int
+}{
+	filters.Bloom:     {[]float64{0.5, 0.01, 0x1p-20}, 20},
+	filters.List:      {[]float64{0.5, 0x1p-8, 0x1p-64}, 20},
+	filters.Ribbon:    {[]float64{0x1p-1, 0x1p-5, 0x1p-16, 0x1p-32}, 1000},
+	filters.Golomb:    {[]float64{0x1p-1, 0x1p-5, 0x1p-16, 0x1p-32}, 1000},
+	filters.Segmented: {[]float64{0x1p-4, 0x1p-16}, 20},
+}
+
 func TestVectorsFilters(t *testing.T) {
-	rates := map[filters.Kind][]float64{
-		filters.Bloom: {0, 0.5, 0.01, 0x1p-20},
-		filters.List:  {0, 0.5, 0x1p-8, 0x1p-64},
-	}
 	for _, kind := range filters.Kinds() {
 		var vectors []filterVector
-		for _, rate := range append(rates[kind], 0)[:max(1, len(rates[kind]))] {
-			for i, n := range []int{0, 1, 2, 3, 20, 300, 1025} {
-				if rate != 0 && n > 20 {
-					break
+		others := vectorRates[kind]
+		for _, rate := range append([]float64{0}, others.rates...) {
+			for i, n := range []int{0, 1, 2, 3, 20, 100, 1000, 5000} {
+				if rate == 0 || n <= others.most {
+					vectors = append(vectors, makeVector(t, kind, rate, vectorSalts()[i%3], n))
 				}
-				vectors = append(vectors, makeVector(t, kind, rate, vectorSalts()[i%3], n))
 			}
+		}
+		if kind == filters.Ribbon {
+			vectors = append(vectors, stubbornVector(t, 7), stubbornVector(t, 16))
 		}
 		compare(t, kind.String()+".json", idRule, vectors)
 	}
 }
 
+// stubbornVector looks for a salt under which a ribbon filter of one shard takes that
+// many attempts or more. From 7 on the wire has another form, from 16 on the shard more slots.
+func stubbornVector(t *testing.T, attempts byte) filterVector {
+	t.Helper()
+	const n = 64
+	var salt filters.Salt
+	for {
+		encoding := mustBuild(t, filters.Ribbon, vectorKeys(salt, 0, n), filters.Options{Bits: 16}).AppendTo(nil)
+		if encoding[8]>>5 == 7 && encoding[9] >= attempts {
+			return makeVector(t, filters.Ribbon, 0x1p-16, salt, n)
+		}
+		if salt[0]++; salt[0] == 0 {
+			salt[1]++
+		}
+	}
+}
+
 func makeVector(t *testing.T, kind filters.Kind, rate float64, salt filters.Salt, n int) filterVector {
 	t.Helper()
-	f, err := filters.Build(kind, vectorKeys(salt, 0, n), filters.Options{FalsePositiveRate: rate})
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := mustBuild(t, kind, vectorKeys(salt, 0, n), filters.Options{FalsePositiveRate: rate})
 	return filterVector{
 		kind.String(), rate, hex.EncodeToString(salt[:]), n,
 		letThrough(f, vectorKeys(salt, n, otherKeys)), hex.EncodeToString(f.AppendTo(nil)),
@@ -202,32 +229,38 @@ func TestVectorsDecode(t *testing.T) {
 	}
 }
 
+// refusals returns the errors by the names that vectors have for them.
+func refusals() map[string]error {
+	return map[string]error{
+		"malformed": filters.ErrMalformed, "too large": filters.ErrTooLarge, "base": filters.ErrBase,
+		"unknown kind": filters.ErrUnknownKind, "version": filters.ErrVersion,
+	}
+}
+
 // TestVectorsRefused: each vector but those that say so has a right checksum,
 // and breaks one rule.
 func TestVectorsRefused(t *testing.T) {
-	names := map[string]error{
-		"malformed": filters.ErrMalformed, "too large": filters.ErrTooLarge,
-		"unknown kind": filters.ErrUnknownKind, "version": filters.ErrVersion,
-	}
 	vectors := refusedVectors(t)
 	for _, v := range vectors {
 		_, err := filters.Decode(unhex(t, v.Encoding), filters.Limits{})
-		if !errors.Is(err, names[v.Error]) {
-			t.Errorf("%s: got %v, want %v", v.Name, err, names[v.Error])
+		if !errors.Is(err, refusals()[v.Error]) {
+			t.Errorf("%s: got %v, want %s", v.Name, err, v.Error)
 		}
 		t.Logf("%s: %v", v.Name, err)
 	}
 	compare(t, "refused.json", "every encoding is refused with the error named, under default limits", vectors)
 }
 
-// refusedVectors breaks encodings of three keys.
+// refusedVectors breaks encodings of three keys, and of many.
 func refusedVectors(t *testing.T) (vectors []refusedVector) {
-	for _, edit := range refusedEdits {
-		f, err := filters.Build(edit.kind, vectorKeys(filters.Salt{}, 0, 3), filters.Options{FalsePositiveRate: edit.rate})
-		if err != nil {
-			t.Fatal(err)
+	few := slices.Concat(refusedEdits, refusedRibbons, refusedGolombs, refusedSegmented)
+	for i, edit := range append(few, refusedOfMany...) {
+		n := 3
+		if i >= len(few) {
+			n = 1100
 		}
-		encoding := f.AppendTo(nil)
+		keys := vectorKeys(filters.Salt{}, 0, n)
+		encoding := mustBuild(t, edit.kind, keys, filters.Options{FalsePositiveRate: edit.rate}).AppendTo(nil)
 		if _, err := filters.Decode(encoding, filters.Limits{}); err != nil {
 			t.Fatal(err)
 		}

@@ -70,7 +70,7 @@ func Decode(data []byte, limits Limits) (Filter, error) {
 	if len(body) > 0 {
 		return nil, malformed("%d bytes in a filter of no keys", len(body))
 	}
-	return empty(kind), nil
+	return emptyFilter(kind), nil
 }
 
 func decodeHeader(data []byte, limit int) (s scheme, kind Kind, n int, err error) {

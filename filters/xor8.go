@@ -3,6 +3,7 @@ package filters
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"slices"
 
 	"github.com/FastFilter/xorfilter"
@@ -26,10 +27,13 @@ type xor8Filter struct {
 }
 
 func buildXor8(b *Builder, keys []uint64, rate float64) (Filter, error) {
-	n := len(keys)
-	return peel(b, keys, rate, xorfilter.Populate, func(table *xorfilter.Xor8, shift uint64) Filter {
+	return b.peel(keys, rate, func(keys []uint64, shift uint64) (Filter, error) {
+		table, err := xorfilter.Populate(keys)
+		if err != nil {
+			return nil, err
+		}
 		table.Seed += shift
-		return &xor8Filter{n: n, table: *table}
+		return &xor8Filter{n: len(keys), table: *table}, nil
 	})
 }
 
@@ -37,6 +41,9 @@ func buildXor8(b *Builder, keys []uint64, rate float64) (Filter, error) {
 func xor8Block(n int) int {
 	return (32 + int(math.Ceil(1.23*float64(n)))) / 3
 }
+
+// xor8Bytes is the size of scheme.
+func xor8Bytes(n int, _ float64) int { return xor8Header + 3*xor8Block(n) }
 
 func decodeXor8(n int, body []byte, _ int) (Filter, error) {
 	block := xor8Block(n)
@@ -54,7 +61,49 @@ func (f *xor8Filter) Kind() Kind               { return Xor8 }
 func (f *xor8Filter) Len() int                 { return f.n }
 func (f *xor8Filter) Contains(key uint64) bool { return f.table.Contains(key) }
 
-func (f *xor8Filter) ContainsBatch(keys, in []uint64) { containsEach(f.Contains, keys, in) }
+func (f *xor8Filter) ContainsBatch(keys, in []uint64) {
+	in = answerWords(keys, in)
+	if len(f.table.Fingerprints) > nearBytes {
+		var at places
+		for w := range in {
+			word := keysOf(keys, w)
+			f.locate(word, &at)
+			in[w] = answers(f.table.Fingerprints, &at, len(word))
+		}
+		return
+	}
+	for w := range in {
+		in[w] = f.answer(keysOf(keys, w))
+	}
+}
+
+// answer is the library's Contains for up to 64 keys.
+func (f *xor8Filter) answer(keys []uint64) (word uint64) {
+	seed, table, block := f.table.Seed, f.table.Fingerprints, uint64(f.table.BlockLength)
+	for _, key := range keys {
+		x := murmur64(key + seed)
+		first, second, third := xor8Places(x, block)
+		word = shiftIn(word, uint8(x^x>>32)^table[first]^table[second]^table[third])
+	}
+	return word >> (64 - len(keys))
+}
+
+func (f *xor8Filter) locate(keys []uint64, at *places) {
+	seed, block := f.table.Seed, uint64(f.table.BlockLength)
+	for i, key := range keys {
+		x, p := murmur64(key+seed), &at[i%64]
+		first, second, third := xor8Places(x, block)
+		p.first, p.second, p.third, p.print = first, second, third, uint32(x^x>>32)
+	}
+}
+
+// xor8Places returns where the fingerprints of a key with hash x lie.
+func xor8Places(x, block uint64) (first, second, third uint32) {
+	first = uint32(x & math.MaxUint32 * block >> 32)
+	second = uint32(bits.RotateLeft64(x, 21)&math.MaxUint32*block>>32 + block)
+	third = uint32(bits.RotateLeft64(x, 42)&math.MaxUint32*block>>32 + 2*block)
+	return first, second, third
+}
 
 func (f *xor8Filter) AppendTo(dst []byte) []byte {
 	dst, start := openFrame(dst, Xor8, f.n, xor8Header+len(f.table.Fingerprints))

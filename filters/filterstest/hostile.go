@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 
@@ -141,22 +142,69 @@ func overwrite(encoding []byte, at int, value uint64) []byte {
 }
 
 func (t Target) checkHostile(data []byte) error {
-	const most = 1 << 16 // bytes; 64 times a few hundred, and room for an error and other goroutines
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f, err := t.decode(data, filters.Limits{MaxKeys: 1 << 28, MaxBytes: 1 << 30})
-	runtime.ReadMemStats(&after)
-	if got := after.TotalAlloc - before.TotalAlloc; got > most {
-		return fmt.Errorf("decoding %d bytes allocated %d, at most %d", len(data), got, most)
+	limits := filters.Limits{MaxKeys: 1 << 28, MaxBytes: 1 << 30}
+	f, allocated, err := t.measuredDecode(data, limits)
+	if most := decodeFactor*len(data) + decodeSpare; allocated > most {
+		return fmt.Errorf("decoding %d bytes allocated %d, at most %d", len(data), allocated, most)
 	}
 	if err != nil {
 		return t.checkRefused(data)
 	}
-	for _, key := range Keys(15, 200) {
+	keys := Keys(15, 200)
+	for _, key := range keys {
 		f.Contains(key)
 	}
+	f.ContainsBatch(keys, make([]uint64, 4))
 	if !bytes.Equal(f.AppendTo(nil), data) {
 		return errors.New("accepted, but encodes to other bytes")
+	}
+	return nil
+}
+
+const (
+	decodeFactor = 64   // bytes that Decode may allocate per byte of its input
+	decodeSpare  = 4096 // bytes for an error and for what does not grow with the input
+)
+
+// measuredDecode returns what decoding data gives, and the bytes that it
+// allocated. Other goroutines may allocate at the same time, so that a large figure
+// counts only if it repeats.
+func (t Target) measuredDecode(data []byte, limits filters.Limits) (f filters.Filter, allocated int, err error) {
+	allocated = math.MaxInt
+	for range 5 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		f, err = t.decode(data, limits)
+		runtime.ReadMemStats(&after)
+		allocated = min(allocated, int(after.TotalAlloc-before.TotalAlloc))
+		if allocated <= len(data)+decodeSpare {
+			break
+		}
+	}
+	return f, allocated, err
+}
+
+// checkDecodeMemory holds decoding to the bounds that filters.Decode states,
+// with limits of every size around the length of the encoding.
+func checkDecodeMemory(t Target) error {
+	for _, n := range []int{0, 1, 2, 10, 60, 1000, 30_000} {
+		encoding, err := t.sample(n)
+		if err != nil {
+			return err
+		}
+		most := decodeFactor * len(encoding)
+		for limit := len(encoding); limit <= 2*most; limit += limit / 2 {
+			f, allocated, err := t.measuredDecode(encoding, filters.Limits{MaxBytes: limit})
+			bound := min(limit, most)
+			bound += bound/8 + decodeSpare // allocators round up by an eighth
+			if allocated > bound {
+				return fmt.Errorf("decoding %d keys in %d bytes with a limit of %d allocated %d, at most %d",
+					n, len(encoding), limit, allocated, bound)
+			}
+			if err != nil && (limit >= most || f != nil || !errors.Is(err, filters.ErrTooLarge)) {
+				return fmt.Errorf("decoding %d keys in %d bytes with a limit of %d: %w", n, len(encoding), limit, err)
+			}
+		}
 	}
 	return nil
 }

@@ -19,15 +19,22 @@ import (
 
 // Target is what the suite examines: one kind of filter with one set of options.
 type Target struct {
-	// Kind and Options are passed to Build.
+	// Kind and Options are passed to Build. Of Options the suite itself sets Distinct
+	// and Workers. Where Kind is filters.Smallest, filters may be of any kind.
 	Kind    filters.Kind
 	Options filters.Options
 	// Rate is the false positive rate that the kind states for these options.
 	Rate float64
+	// Steady says that a Builder which built as large a filter before allocates
+	// nothing for another one.
+	Steady bool
 
 	// Build and Decode are filters.Build and filters.Decode if nil.
 	Build  func(filters.Kind, []uint64, filters.Options) (filters.Filter, error)
 	Decode func([]byte, filters.Limits) (filters.Filter, error)
+	// NewBuilder returns a function like Build that keeps its memory from one call to the
+	// next; if nil, that is the method of a new filters.Builder.
+	NewBuilder func() func(filters.Kind, []uint64, filters.Options) (filters.Filter, error)
 }
 
 // Check is one requirement. Run returns nil if the target meets it.
@@ -45,9 +52,18 @@ func Checks() iter.Seq[Check] {
 		{"awkward keys", checkAwkwardKeys},
 		{"rate", checkRate},
 		{"rate of small sets", checkSmallRate},
+		{"rate in bits", checkBits},
+		{"independent salts", checkSalts},
+		{"batch", checkBatch},
+		{"short batch result", checkShortBatch},
 		{"duplicates", checkDuplicates},
 		{"deterministic", checkDeterministic},
+		{"distinct", checkDistinct},
+		{"broken promise", checkBrokenPromise},
 		{"slice of the caller", checkCallersSlice},
+		{"workers", checkWorkers},
+		{"reused builder", checkReusedBuilder},
+		{"steady builder", checkSteadyBuilder},
 		{"no allocation", checkNoAllocation},
 		{"concurrent use", checkConcurrent},
 		{"round trip", checkRoundTrip},
@@ -55,6 +71,7 @@ func Checks() iter.Seq[Check] {
 		{"flipped bits", checkFlippedBits},
 		{"limits", checkLimits},
 		{"hostile fields", checkHostileFields},
+		{"memory of decoding", checkDecodeMemory},
 	})
 }
 
@@ -70,18 +87,38 @@ func Run(t *testing.T, target Target) {
 }
 
 func (t Target) build(keys []uint64) (filters.Filter, error) {
+	return t.buildWith(keys, t.Options)
+}
+
+// encode returns the encoding of a filter built with other options.
+func (t Target) encode(keys []uint64, opt filters.Options) ([]byte, error) {
+	f, err := t.buildWith(keys, opt)
+	if err != nil {
+		return nil, err
+	}
+	return f.AppendTo(nil), nil
+}
+
+func (t Target) buildWith(keys []uint64, opt filters.Options) (filters.Filter, error) {
 	build := t.Build
 	if build == nil {
 		build = filters.Build
 	}
-	f, err := build(t.Kind, keys, t.Options)
+	f, err := build(t.Kind, keys, opt)
 	if err != nil {
 		return nil, fmt.Errorf("building from %d keys: %w", len(keys), err)
 	}
-	if f.Kind() != t.Kind {
+	if f.Kind() != t.Kind && t.Kind != filters.Smallest {
 		return nil, fmt.Errorf("built a %v, want a %v", f.Kind(), t.Kind)
 	}
 	return f, nil
+}
+
+func (t Target) newBuilder() func(filters.Kind, []uint64, filters.Options) (filters.Filter, error) {
+	if t.NewBuilder == nil {
+		return new(filters.Builder).Build
+	}
+	return t.NewBuilder()
 }
 
 func (t Target) decode(data []byte, limits filters.Limits) (filters.Filter, error) {

@@ -27,7 +27,8 @@ type options struct {
 	count           int
 	syncs, salts    int
 	benchtime, date string
-	large, render   bool
+	large, huge     bool
+	render          bool
 }
 
 func main() {
@@ -53,7 +54,12 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 		return err
 	}
 	if !opt.render {
-		if err := measure(ctx, opt, log); err != nil {
+		// Files are replaced only when all of them were measured.
+		raw, err := measure(ctx, opt, passes(opt), log)
+		if err != nil {
+			return err
+		}
+		if err := store(rawDir, raw); err != nil {
 			return err
 		}
 	}
@@ -68,12 +74,13 @@ func parse(args []string, log io.Writer) (options, error) {
 	var opt options
 	f := flag.NewFlagSet("results", flag.ContinueOnError)
 	f.SetOutput(log)
-	f.IntVar(&opt.count, "count", 10, "how often each benchmark is run, at least 6")
-	f.StringVar(&opt.benchtime, "benchtime", "1s", "how long a benchmark of a filter is run, as of go test")
-	f.IntVar(&opt.syncs, "syncs", 5, "how many syncs one run of a benchmark of them makes")
-	f.IntVar(&opt.salts, "salts", 200, "how many syncs the distribution of rounds is taken from")
+	f.IntVar(&opt.count, "count", 6, "how often each benchmark is run, at least 6")
+	f.StringVar(&opt.benchtime, "benchtime", "50ms", "how long a benchmark of a filter is run, as of go test")
+	f.IntVar(&opt.syncs, "syncs", 3, "how many syncs one run of a benchmark of them makes")
+	f.IntVar(&opt.salts, "salts", 50, "how many syncs the distribution of rounds is taken from")
 	f.StringVar(&opt.date, "date", "", "the date to be written (required, unless -render)")
 	f.BoolVar(&opt.large, "large", false, "measure with a million keys and items too")
+	f.BoolVar(&opt.huge, "huge", false, "measure filters of ten million keys too")
 	f.BoolVar(&opt.render, "render", false, "do not measure, only write "+output+" from "+rawDir)
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -98,7 +105,10 @@ func parse(args []string, log io.Writer) (options, error) {
 // render returns RESULTS.md as it follows from the files in dir.
 func render(dir string) ([]byte, error) {
 	var r report
-	for name, to := range map[string]*samples{"filters": &r.filters, "sync": &r.sync, "engine": &r.engine, "salts": &r.salts} {
+	for name, to := range map[string]*samples{
+		"peers": &r.peers, "portable": &r.portable, "quality": &r.quality,
+		"filters": &r.filters, "sync": &r.sync, "engine": &r.engine, "salts": &r.salts,
+	} {
 		s, err := readSamples(filepath.Join(dir, name+".txt"))
 		if err != nil {
 			return nil, err

@@ -9,74 +9,119 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/cpu"
 )
 
-// pass is one file of raw results. Each of its runs has a seed of its own, so that
-// the luck of a few salts does not pass for a property of a strategy.
+// pass is one file of raw results.
 type pass struct {
 	file, bench, benchtime string
+	of                     binary
 	count                  int
-	large                  bool
+	flags                  []string
+	// seeded passes have another seed in every run, so that the luck of a few salts
+	// does not pass for a property of a strategy.
+	seeded bool
 }
+
+// binary is a test binary: the package in a directory, built with tags.
+type binary struct{ name, dir, tags string }
+
+func ours() binary  { return binary{"bench", "bench", ""} }
+func peers() binary { return binary{"peers", "bench/peers", ""} }
+
+// portable is peers without assembly.
+func portable() binary { return binary{"portable", "bench/peers", "purego"} }
 
 func passes(opt options) []pass {
+	var n []string // the sizes of filters
+	if opt.large {
+		n = append(n, "-large")
+	}
+	if opt.huge {
+		n = append(n, "-huge")
+	}
+	var items []string
+	if opt.large {
+		items = append(items, "-large")
+	}
+	const (
+		contest = "^BenchmarkFilter(Build|Contains)$"
+		ribbons = contest + "/./^filter=(ribbon|fuse8|fuse16)$/^bits=(8|16)$"
+		filters = "^BenchmarkFilter(Build|BuildParallel|Encode|Decode)$/./^bits=(8|16)$" +
+			"|^BenchmarkFilterContainsBatch$/^filter=(list|golomb)$/./././^order=ascending$" +
+			"|^BenchmarkFilterSegmented$"
+	)
 	syncs := fmt.Sprintf("%dx", opt.syncs)
 	return []pass{
-		{"filters", "^BenchmarkFilter", opt.benchtime, opt.count, opt.large},
-		{"sync", "^BenchmarkSync$", syncs, opt.count, false},
-		{"engine", "^BenchmarkEngine$", syncs, opt.count, opt.large},
-		// Repeating this one would say nothing new: seeds fix all it is read for.
-		{"salts", "^BenchmarkEngine$", fmt.Sprintf("%dx", opt.salts), 1, false},
+		{file: "peers", bench: contest, benchtime: opt.benchtime, of: peers(), count: opt.count, flags: n},
+		{file: "portable", bench: ribbons, benchtime: opt.benchtime, of: portable(), count: opt.count, flags: n},
+		// Repeating this one and the last would say nothing new: seeds fix all they are
+		// read for.
+		{file: "quality", bench: "^BenchmarkFilterQuality$", benchtime: "1x", of: peers(), count: 1, flags: n},
+		{file: "filters", bench: filters, benchtime: opt.benchtime, of: ours(), count: opt.count, flags: n},
+		{file: "sync", bench: "^BenchmarkSync$", benchtime: syncs, of: ours(), count: opt.count, seeded: true},
+		{file: "engine", bench: "^BenchmarkEngine$", benchtime: syncs, of: ours(), count: opt.count, flags: items, seeded: true},
+		{file: "salts", bench: "^BenchmarkEngine$", benchtime: fmt.Sprintf("%dx", opt.salts), of: ours(), count: 1, seeded: true},
 	}
 }
 
-// measure runs all passes. Each benchmark is run once before any is run again, so
-// that a change of the machine's speed meets all of them alike.
-func measure(ctx context.Context, opt options, log io.Writer) error {
+// measure runs passes and returns the text of their files. Each benchmark of a pass is
+// run once before any is run again, so that a change of the machine's speed meets all of
+// them alike.
+func measure(ctx context.Context, opt options, passes []pass, log io.Writer) (raw map[string][]byte, err error) {
 	dir, err := os.MkdirTemp("", "dwnsync-results-")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	binary := filepath.Join(dir, "bench.test")
-	if err := build(ctx, binary); err != nil {
-		return err
+	for _, b := range []binary{ours(), peers(), portable()} {
+		if err := b.build(ctx, dir); err != nil {
+			return nil, err
+		}
 	}
-	raw := map[string][]byte{}
-	header := config(ctx, opt)
-	for _, p := range passes(opt) {
+	header, err := config(ctx, opt)
+	if err != nil {
+		return nil, err
+	}
+	raw = map[string][]byte{}
+	for _, p := range passes {
 		text := fmt.Appendf(nil, "%sbenchtime: %s\ncount: %d\n", header, p.benchtime, p.count)
 		for i := range p.count {
 			start := time.Now()
-			out, err := p.run(ctx, binary, i)
+			out, err := p.run(ctx, dir, i)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			text = append(text, out...)
 			fmt.Fprintf(log, "%s: run %d of %d took %v\n", p.file, i+1, p.count, time.Since(start).Round(time.Second))
 		}
 		raw[p.file] = text
 	}
-	return store(raw)
+	return raw, nil
 }
 
-func build(ctx context.Context, binary string) error {
-	out, err := exec.CommandContext(ctx, "go", "test", "-c", "-o", binary, "./bench").CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("building the benchmarks: %w\n%s", err, out)
+// build writes the binary into the directory to.
+func (b binary) build(ctx context.Context, to string) error {
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-tags", b.tags, "-o", filepath.Join(to, b.name), ".")
+	cmd.Dir = b.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the benchmarks in %s: %w\n%s", b.dir, err, out)
 	}
 	return nil
 }
 
-func (p pass) run(ctx context.Context, binary string, seed int) ([]byte, error) {
-	args := []string{"-test.run=^$", "-test.timeout=0", "-test.bench=" + p.bench, "-test.benchtime=" + p.benchtime, fmt.Sprint("-seed=", seed)}
-	if p.large {
-		args = append(args, "-large")
+// run runs the pass once, by the binary that was built into a directory.
+func (p pass) run(ctx context.Context, built string, seed int) ([]byte, error) {
+	args := append([]string{"-test.run=^$", "-test.timeout=0", "-test.bench=" + p.bench, "-test.benchtime=" + p.benchtime}, p.flags...)
+	if p.seeded {
+		args = append(args, fmt.Sprint("-seed=", seed))
 	}
-	cmd := exec.CommandContext(ctx, binary, args...)
-	cmd.Dir = "bench"
+	cmd := exec.CommandContext(ctx, filepath.Join(built, p.of.name), args...)
+	cmd.Dir = p.of.dir
 	var failed bytes.Buffer
 	cmd.Stderr = &failed
 	out, err := cmd.Output()
@@ -86,13 +131,13 @@ func (p pass) run(ctx context.Context, binary string, seed int) ([]byte, error) 
 	return out, nil
 }
 
-// store replaces the raw files only when all of them were measured.
-func store(raw map[string][]byte) error {
-	if err := os.MkdirAll(rawDir, 0o755); err != nil {
+// store writes raw files into dir.
+func store(dir string, raw map[string][]byte) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	for name, text := range raw {
-		if err := os.WriteFile(filepath.Join(rawDir, name+".txt"), text, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name+".txt"), text, 0o644); err != nil {
 			return err
 		}
 	}
@@ -100,13 +145,48 @@ func store(raw map[string][]byte) error {
 }
 
 // config are the lines in front of each raw file; go test adds system and processor.
-func config(ctx context.Context, opt options) string {
+func config(ctx context.Context, opt options) (string, error) {
+	versions, err := libraries(ctx)
+	if err != nil {
+		return "", err
+	}
+	simd := "none"
+	if avx512() {
+		simd = "avx512"
+	}
+	return fmt.Sprintf("command: %s\ndate: %s\ncommit: %s\ngo: %s\ncores: %d\nsimd: %s\nlibraries: %s\n",
+		opt.command(), opt.date, commit(ctx), runtime.Version(), runtime.NumCPU(), simd, versions), nil
+}
+
+// command is what brings these results about again.
+func (opt options) command() string {
 	command := fmt.Sprintf("./scripts/results -count %d -benchtime %s -syncs %d -salts %d", opt.count, opt.benchtime, opt.syncs, opt.salts)
 	if opt.large {
 		command += " -large"
 	}
-	return fmt.Sprintf("command: %s\ndate: %s\ncommit: %s\ngo: %s\ncores: %d\n",
-		command, opt.date, commit(ctx), runtime.Version(), runtime.NumCPU())
+	if opt.huge {
+		command += " -huge"
+	}
+	return command
+}
+
+// avx512 reports whether the processor has what the assembly of ribbon needs.
+func avx512() bool {
+	x := cpu.X86
+	return x.HasBMI2 && x.HasAVX512F && x.HasAVX512DQ && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512VPOPCNTDQ
+}
+
+// libraries names the peers with their versions.
+func libraries(ctx context.Context) (string, error) {
+	const format = "{{if not (or .Main .Indirect .Replace)}}{{.Path}} {{.Version}}{{end}}"
+	cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", format, "all")
+	cmd.Dir = peers().dir
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("listing the libraries in %s: %w", cmd.Dir, err)
+	}
+	lines := slices.DeleteFunc(strings.Split(string(out), "\n"), func(l string) bool { return l == "" })
+	return strings.Join(lines, ", "), nil
 }
 
 // commit names the state of the code, as far as git can tell.

@@ -8,7 +8,7 @@ import (
 )
 
 // report is RESULTS.md. Whatever it says about numbers it computes from them.
-type report struct{ filters, sync, engine, salts samples }
+type report struct{ peers, portable, quality, filters, sync, engine, salts samples }
 
 // document is where a report is written to, which cannot fail.
 type document struct{ io.Writer }
@@ -34,6 +34,7 @@ func (r *report) write(w io.Writer) {
 	r.answer(d)
 	r.method(d)
 	r.filterTables(d)
+	r.partTables(d)
 	r.syncTables(d)
 	r.growthTables(d)
 	r.peerTables(d)
@@ -75,7 +76,7 @@ func (r *report) method(d document) {
 	d.line("- Machine: %s, %s cores, %s/%s, %s. Times include whatever else it was doing; the intervals show how much they vary.", c["cpu"], c["cores"], c["goos"], c["goarch"], c["go"])
 	d.line("- Date %s; code at commit %s; command `%s`.", c["date"], c["commit"], c["command"])
 	d.line("- Each benchmark was run %s times, of filters for %s, of syncs for %s (x: operations), every one of its kind once before any of it again. A number in a table is the median of these runs. Behind it stands the interval of at least 95 %% confidence for the median (order statistics); it is left out where its ends are the same to the digits shown.", c["count"], c["benchtime"], r.engine.config["benchtime"])
-	d.line("- Ratios are of medians within this run. Their interval goes from the lower end of one over the upper end of the other to the reverse, which is wider than 95 %%. A \"~\" marks what a Mann-Whitney test (alpha 0.05) does not tell apart, in a ratio as between names. Absolute times are of this machine and this load: compare ratios.")
+	d.line("- In the tables of filters a ratio is the median of the ratios within each run, where the two were measured seconds apart, with the interval of at least 95 %% confidence for it; a \"~\" marks an interval that 1 is in. In the tables of syncs ratios are of medians. There an interval goes from the lower end of one over the upper end of the other to the reverse, which is wider than 95 %%. There, as between names, a \"~\" marks what a Mann-Whitney test (alpha 0.05) does not tell apart. Absolute times are of this machine and this load: compare ratios.")
 	d.line("- Metadata are all bytes of frames, up and down, but those of the items and of the signed token; the rounds that a failed proof costs are in.")
 	d.line("- Raw results are in `bench/results` in the Go benchmark format.\n")
 	d.line("Not measured: links slower than loopback, bytes read from disk, memory, a scan of a cold store, the time of a first start; strategies other than those in the tables; more than one tenant or sync at a time; more than one machine.\n")
@@ -89,47 +90,6 @@ func base(points []point, label string) point {
 		}
 	}
 	return points[0]
-}
-
-func (r *report) filterTables(d document) {
-	d.line("## What does a filter cost?\n")
-	d.line("Filters of one false positive rate over n random 64-bit keys. Bits are of whole encodings. The measured rate is that of 2^20 other keys, always the same. To ask is to look up one key, of 4096 that are in the filter (inside) or are not (outside).\n")
-	built := r.filters.where("=FilterBuild")
-	for _, bits := range distinct(built, "bits") {
-		for _, n := range distinct(built, "n") {
-			d.line("### Rate 2^-%s, n = %s", bits, count(n))
-			r.filterTable(d, r.filters.where("=FilterBuild", "bits="+bits, "n="+n), "bits="+bits, "n="+n)
-		}
-	}
-}
-
-func (r *report) filterTable(d document, built []point, labels ...string) {
-	const key = "sec/key"
-	asked := func(which, filter string) point {
-		found := r.filters.where(append(labels, "=FilterContains", "case="+which, "filter="+filter)...)
-		if len(found) == 0 {
-			return point{}
-		}
-		return found[0]
-	}
-	first := base(built, "filter")
-	name := first.labels["filter"]
-	rows := [][]string{{"filter", "bits/key", "measured rate", "build, per key", "build / " + name, "ask, inside", "ask, outside", "outside / " + name}}
-	var misses []point
-	for _, p := range built {
-		f := p.labels["filter"]
-		hit, miss := asked("hit", f), asked("miss", f)
-		misses = append(misses, miss)
-		rows = append(rows, []string{
-			f, fixed(p.median("bits/key"), 2), miss.cell("fpr"), p.cell(key), ratio(p, first, key),
-			hit.cell(key), miss.cell(key), ratio(miss, asked("miss", name), key),
-		})
-	}
-	d.table(rows)
-	if len(built) > 1 {
-		d.line("Smallest: %s. Built fastest: %s. Answers fastest for keys outside: %s.\n",
-			winners(built, "filter", "bits/key"), winners(built, "filter", key), winners(misses, "filter", key))
-	}
 }
 
 func (r *report) syncTables(d document) {
@@ -154,9 +114,13 @@ func (r *report) syncTables(d document) {
 	}
 }
 
-// winners names the least of points, and what cannot be told from it.
+// winners names the least of points by a label, and what cannot be told from it.
 func winners(points []point, label, unit string) string {
-	names, _ := least(points, label, unit)
+	return winnersBy(points, func(p point) string { return p.labels[label] }, unit)
+}
+
+func winnersBy(points []point, name func(point) string, unit string) string {
+	names := least(points, name, unit)
 	text := strings.Join(names, " ~ ")
 	if len(names) == len(points) && len(points) > 1 {
 		text += " (no difference shown)"

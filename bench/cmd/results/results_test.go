@@ -4,10 +4,13 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/dwn-sync/dwnsync/filters"
 )
 
 // TestUpToDate: RESULTS.md is what follows from the raw results in the repository.
@@ -26,20 +29,19 @@ func TestUpToDate(t *testing.T) {
 	}
 }
 
-// TestMeasure: the benchmarks have the names, flags and units that a report needs.
+// TestMeasure: the benchmarks of syncs have the names, flags and units that a report
+// needs.
 func TestMeasure(t *testing.T) {
 	t.Chdir("../../..")
-	binary := filepath.Join(t.TempDir(), "bench.test")
-	if err := build(t.Context(), binary); err != nil {
+	built := t.TempDir()
+	if err := ours().build(t.Context(), built); err != nil {
 		t.Fatal(err)
 	}
 	for bench, units := range map[string][]string{
-		"^BenchmarkFilterBuild$/^filter=fuse8$/^bits=8$/^n=1000$":    {"bits/key", "sec/key"},
-		"^BenchmarkFilterContains$/^filter=fuse8$/^bits=8$/^n=1000$": {"sec/key"},
 		"^BenchmarkEngine$/^strategy=fuse$/^case=scattered$/^n=1000": {"sec/op", "metadata-B/op", "rounds/op", "rounds-p99"},
 		"^BenchmarkSync$/^strategy=fuse$/^case=recent$":              {"sec/op", "metadata-B/op", "wire-B/op", "tcp-B/op", "data-B/op", "rounds/op"},
 	} {
-		text, err := pass{bench: bench, benchtime: "1x"}.run(t.Context(), binary, 1)
+		text, err := pass{of: ours(), bench: bench, benchtime: "1x", seeded: true}.run(t.Context(), built, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,6 +59,70 @@ func TestMeasure(t *testing.T) {
 				t.Errorf("%v has no label n", p.labels)
 			}
 		}
+	}
+}
+
+// TestFilterReport measures filters, in a hurry, and renders that: what the tables ask
+// for has been measured, under the names that they ask for.
+func TestFilterReport(t *testing.T) {
+	t.Chdir("../../..")
+	opt := options{count: 1, syncs: 1, salts: 1, benchtime: "1x", date: "today"}
+	hurried := slices.DeleteFunc(passes(opt), func(p pass) bool { return p.seeded })
+	raw, err := measure(t.Context(), opt, hurried, t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"sync", "engine", "salts"} {
+		if raw[name], err = os.ReadFile(filepath.Join(rawDir, name+".txt")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	if err := store(dir, raw); err != nil {
+		t.Fatal(err)
+	}
+	text, err := render(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	about, _, _ := strings.Cut(string(text), "## What does a sync cost?")
+	for _, kind := range filters.Kinds() {
+		if !strings.Contains(about, "\n| `"+kind.String()+"` |") {
+			t.Errorf("there is no %v in a table", kind)
+		}
+	}
+	for line := range strings.Lines(about) {
+		// Raw filters cannot be asked for many keys at once.
+		absent := strings.Contains(line, "| – |") && !strings.Contains(line, "| raw ") && !strings.Contains(line, "| apply |")
+		if absent || strings.Contains(line, "NaN") {
+			t.Errorf("not measured: %s", line)
+		}
+	}
+}
+
+// TestPortable: what is measured as portable is built without assembly.
+func TestPortable(t *testing.T) {
+	cmd := exec.Command("go", "list", "-tags", portable().tags, "-f", "{{range .SFiles}}{{.}} {{end}}", "./filters/...")
+	cmd.Dir = "../../.."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files := strings.Fields(string(out)); len(files) > 0 {
+		t.Errorf("with the tag %s there is %v", portable().tags, files)
+	}
+}
+
+// TestPasses: what has salts is seeded, and the command is told as it was given.
+func TestPasses(t *testing.T) {
+	opt := options{count: 6, syncs: 1, salts: 1, benchtime: "1x", large: true, huge: true}
+	for _, p := range passes(opt) {
+		if p.seeded != strings.Contains("sync engine salts", p.file) || p.count < 1 || p.benchtime == "" {
+			t.Errorf("%+v", p)
+		}
+	}
+	if got, want := opt.command(), "./scripts/results -count 6 -benchtime 1x -syncs 1 -salts 1 -large -huge"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 
@@ -110,6 +176,11 @@ func TestSamples(t *testing.T) {
 		{"ratio", ratio(slow, fuse, "sec/op"), "2.00 (1.40 – 3.00)"},
 		{"exact ratio", ratio(slow, fuse, "wire-B/op"), "2.00"},
 		{"tie", ratio(like, fuse, "sec/op"), "~ 1.04 (0.70 – 1.55)"},
+		{"paired", paired(slow, fuse, "sec/op"), "2.00 (2.00 – 2.10)"},
+		{"paired exact", paired(slow, fuse, "wire-B/op"), "2.00"},
+		{"paired tie", paired(like, point{values: map[string][]float64{"sec/op": {1.15e-6, 1.1e-6, 1.3e-6, 1.3e-6, 1.4e-6, 1.6e-6}}}, "sec/op"), "~ 1.00 (0.91 – 1.05)"},
+		{"paired with itself", paired(fuse, fuse, "sec/op"), "1"},
+		{"paired with fewer", paired(fuse, point{values: map[string][]float64{"sec/op": {1}}}, "sec/op"), "–"},
 		{"absent ratio", ratio(slow, fuse, "fpr"), "–"},
 		{"winners", winners(s.points, "strategy", "sec/op"), "fuse ~ like"},
 		{"one winner", winners([]point{slow, fuse}, "strategy", "sec/op"), "fuse"},

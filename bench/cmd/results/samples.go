@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -88,6 +89,14 @@ func (s samples) where(labels ...string) []point {
 		}
 	}
 	return found
+}
+
+// one returns the point that has these labels, or an empty one.
+func (s samples) one(labels ...string) point {
+	if found := s.where(labels...); len(found) > 0 {
+		return found[0]
+	}
+	return point{}
 }
 
 // distinct returns the values of a label in the order in which they come.
@@ -178,32 +187,55 @@ func ratio(p, base point, unit string) string {
 	return text
 }
 
+// paired is the median of what p is to base within each run, with its interval, and
+// "~" where that does not exclude 1. It is for points of one file, each of which was
+// measured once in every run: what a run had to suffer from it had to suffer twice.
+func paired(p, base point, unit string) string {
+	if maps.Equal(p.labels, base.labels) && len(p.values[unit]) > 0 {
+		return "1"
+	}
+	s, ok := pairedSummary(p, base, unit)
+	if !ok {
+		return "–"
+	}
+	center, low, high := fixed(s.Center, 2), fixed(s.Lo, 2), fixed(s.Hi, 2)
+	text := fmt.Sprintf("%s (%s – %s)", center, low, high)
+	if low == center && center == high {
+		text = center
+	}
+	if s.Lo <= 1 && 1 <= s.Hi {
+		text = "~ " + text
+	}
+	return text
+}
+
+func pairedSummary(p, base point, unit string) (benchmath.Summary, bool) {
+	a, b := p.values[unit], base.values[unit]
+	if len(a) == 0 || len(a) != len(b) || slices.Min(b) <= 0 {
+		return benchmath.Summary{}, false
+	}
+	ratios := make([]float64, len(a))
+	for i := range a {
+		ratios[i] = a[i] / b[i]
+	}
+	return benchmath.AssumeNothing.Summary(benchmath.NewSample(ratios, &benchmath.DefaultThresholds), confidence), true
+}
+
 // differ reports whether a Mann-Whitney test tells the two apart.
 func differ(p, q point, unit string) bool {
 	c := benchmath.AssumeNothing.Compare(p.sample(unit), q.sample(unit))
 	return c.P <= c.Alpha
 }
 
-// least returns the label of the point with the smallest median, followed by
-// those that a test cannot tell from it.
-func least(points []point, label, unit string) (names []string, smallest point) {
-	if len(points) == 0 {
-		return nil, point{}
-	}
+// least returns the name of the point with the smallest median, followed by those
+// that a test cannot tell from it.
+func least(points []point, name func(point) string, unit string) (names []string) {
 	points = slices.Clone(points)
-	slices.SortStableFunc(points, func(p, q point) int {
-		switch a, b := p.median(unit), q.median(unit); {
-		case a < b:
-			return -1
-		case a > b:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(points, func(p, q point) int { return cmp.Compare(p.median(unit), q.median(unit)) })
 	for i, p := range points {
 		if i == 0 || !differ(p, points[0], unit) {
-			names = append(names, p.labels[label])
+			names = append(names, name(p))
 		}
 	}
-	return names, points[0]
+	return names
 }
