@@ -10,28 +10,27 @@ import (
 
 // difference is what one reply told and brought.
 type difference struct {
-	onlyHere []Key // keys of the snapshot that the responder certainly lacks
-	here     Root  // of onlyHere
-	received Root  // of the new items that were stored
-	items    int   // payloads in the reply, whatever became of them
-	named    int   // items newly refused here, which are not sent again
-	unnamed  error // why a payload was refused that did not even tell its key
+	onlyHere []Key  // keys of the snapshot that the responder certainly lacks
+	here     Root   // of onlyHere
+	received Root   // of the new items that were stored
+	items    int    // payloads in the reply, whatever became of them
+	named    int    // items newly refused here, which are not sent again
+	unnamed  error  // why a payload was refused that did not even tell its key
+	doubt    *doubt // the part that the second half is of, nil for all
 	more     bool
 }
 
 // readDifference reads what follows ACK and SECRET: the second half, the items, the end.
 func (i *Initiator) readDifference(ctx context.Context, s *wire.Stream, ack wire.Ack) (difference, error) {
 	var d difference
-	if i.round.asked && ack.Through == nil && ack.Root.Summary() != i.round.root {
+	unread := ack.Through == nil && !ack.WantSegments && ack.Root.Summary() != i.round.root
+	if i.round.asked && unread {
 		return d, fmt.Errorf("%w: ACK does not say what was let through", ErrProtocol)
 	}
 	if ack.Summary != nil {
-		has, _, err := readDigest(s, *ack.Summary, i.opt.Limits.SummaryBytes, i.opt.hash)
-		if err != nil {
+		if err := i.readSecondHalf(s, *ack.Summary, &d); err != nil {
 			return d, err
 		}
-		d.onlyHere = rejectedBy(has, i.round.keys)
-		d.here = i.hasher().Root(d.onlyHere)
 	}
 	if s.At(wire.TypeItems) && (!i.round.asked || !i.opt.Direction.Pulls()) {
 		return d, fmt.Errorf("%w: items that were not asked for", ErrProtocol)
@@ -42,15 +41,18 @@ func (i *Initiator) readDifference(ctx context.Context, s *wire.Stream, ack wire
 	return d, i.readEnd(s, &d)
 }
 
-// rejectedBy returns the keys that has says no to: certainly not in its set.
-func rejectedBy(has predicate, keys []Key) []Key {
-	var rejected []Key
-	for _, k := range keys {
-		if !has(k.ID) {
-			rejected = append(rejected, k)
-		}
+func (i *Initiator) readSecondHalf(s *wire.Stream, head wire.Summary, d *difference) error {
+	second, err := readDigest(s, head, i.opt.Limits.SummaryBytes)
+	if err != nil {
+		return err
 	}
-	return rejected
+	has, err := second.sieve(i.opt.Limits.SummaryBytes, i.opt.hash)
+	if err != nil {
+		return err
+	}
+	d.onlyHere, d.doubt = has.rejected(i.round.keys), has.within
+	d.here = i.hasher().Root(d.onlyHere)
+	return nil
 }
 
 // receive stores the items of the reply. What the snapshot already holds, or what
@@ -66,6 +68,9 @@ func (i *Initiator) receive(ctx context.Context, s *wire.Stream, d *difference) 
 			return i.bookRefused(r, d)
 		}
 		_, held := slices.BinarySearchFunc(i.round.keys, r.Key, Key.Compare)
+		if held {
+			i.distrustSegments()
+		}
 		if held || seen[r.Key] {
 			return nil
 		}
@@ -110,7 +115,10 @@ func (i *Initiator) conclude(ctx context.Context, ack wire.Ack, d difference) (b
 	remote := ack.Root.Summary()
 	i.report.Local = i.round.root.Add(d.received)
 	i.report.Remote = remote
-	if !i.round.asked {
+	switch {
+	case ack.WantSegments:
+		return false, nil // ask again, with what the responder keeps or the whole
+	case !i.round.asked:
 		return i.concludePush(ctx, remote)
 	}
 	through := remote
@@ -132,7 +140,7 @@ func (i *Initiator) conclude(ctx context.Context, ack wire.Ack, d difference) (b
 	case exact && d.unnamed != nil:
 		return false, i.incomplete("items were refused here, the last because: %v", d.unnamed)
 	default:
-		return false, i.nextStep(remote.Count - through.Count)
+		return false, i.nextStep(remote.Count-through.Count, d)
 	}
 }
 
@@ -176,7 +184,8 @@ func (i *Initiator) concludePush(ctx context.Context, remote Root) (bool, error)
 
 // restart makes the next round ask again, unless that was done too often.
 func (i *Initiator) restart() bool {
-	i.known = false
+	i.known, i.doubt = false, nil
+	i.distrustSegments()
 	i.restarts++
 	return i.restarts <= maxRestarts
 }
@@ -184,15 +193,25 @@ func (i *Initiator) restart() bool {
 // nextStep goes down the ladder after a round whose identity failed. rejected is
 // how many of its items the responder knows to be missing here.
 //
-// A pull has them now, so the next filter has few to be wrong about. In a sync that
-// only pushes they stay there: each new filter is wrong about some of them again,
-// and where that is likely it would only bring the list later.
-func (i *Initiator) nextStep(rejected uint64) error {
+// What was found and moves is out of the way of the next filter, which then has few
+// items to be wrong about. What does not move, because the sync only pulls or only
+// pushes, stays: each new filter is wrong about some of it again, and where that is
+// likely it would only bring the list later.
+func (i *Initiator) nextStep(rejected uint64, d difference) error {
 	if len(i.steps) == 1 {
 		return i.incomplete("roots still differ after a list of all IDs")
 	}
 	i.steps = i.steps[1:]
-	if !i.opt.Direction.Pulls() && rejected > hopeless && len(i.steps) < len(ladder(i.opt.Strategy))-1 {
+	i.failed++
+	staysHere, staysThere := uint64(len(d.onlyHere)), rejected
+	if i.opt.Direction.Pushes() {
+		staysHere = 0
+	}
+	if i.opt.Direction.Pulls() {
+		staysThere = 0
+	}
+	i.settleDoubt(d.doubt, staysThere > 0)
+	if i.doubt == nil && staysHere+staysThere > hopeless && i.failed > 1 {
 		for i.steps[0].approximate() {
 			i.steps = i.steps[1:]
 		}

@@ -18,27 +18,34 @@ type digest struct {
 	data []byte
 }
 
-// summarise builds the digest of a set by one method, a filter under a salt that it
-// draws from random.
-func summarise(m method, keys []Key, random io.Reader, hash hashFunc) (digest, error) {
-	if m.exact() {
-		data := idList(keys)
-		return digest{head: wire.Summary{Form: wire.FormIDs, Size: uint64(len(data))}, data: data}, nil
+// drafter makes digests.
+type drafter struct {
+	random io.Reader // for salts
+	hash   hashFunc
+	bits   int // of the rate of filters, 0 for the kind's own
+}
+
+// summarise returns the digest of a set: all IDs, or a filter of some kind under a
+// salt of its own.
+func (d drafter) summarise(kind filters.Kind, keys []Key) (digest, error) {
+	if kind == plainIDs {
+		return newDigest(wire.Summary{Form: wire.FormIDs}, idList(keys)), nil
 	}
-	salt, err := newSalt(random)
+	salt, err := newSalt(d.random)
 	if err != nil {
 		return digest{}, err
 	}
-	hashed := make([]uint64, len(keys))
-	for i, k := range keys {
-		hashed[i] = hash(salt, k.ID)
-	}
-	f, err := filters.Build(m.kind, hashed, filters.Options{})
+	// IDs differ, and so do their salted keys but for what no filter minds.
+	f, err := filters.Build(kind, saltedBy(d.hash, salt).of(keys), filters.Options{Bits: d.bits, Distinct: true})
 	if err != nil {
 		return digest{}, err
 	}
-	data := f.AppendTo(nil)
-	return digest{head: wire.Summary{Form: wire.FormFilter, Salt: salt, Size: uint64(len(data))}, data: data}, nil
+	return newDigest(wire.Summary{Form: wire.FormFilter, Salt: salt}, f.AppendTo(nil)), nil
+}
+
+func newDigest(head wire.Summary, data []byte) digest {
+	head.Size = uint64(len(data))
+	return digest{head: head, data: data}
 }
 
 func idList(keys []Key) []byte {
@@ -63,74 +70,70 @@ func (d digest) frames() []wire.Frame {
 	return frames
 }
 
-// predicate tells whether an item may be in the set that a digest was made of.
-// It never says no to one that is.
-type predicate func(ID) bool
-
-// readDigest takes the SUMMARY frames that head announces and returns what they
-// say, with the method that made them.
-func readDigest(s *wire.Stream, head wire.Summary, limit int64, hash hashFunc) (predicate, method, error) {
+// readDigest takes the SUMMARY frames that head announces.
+func readDigest(s *wire.Stream, head wire.Summary, limit int64) (digest, error) {
 	if head.Size > uint64(limit) {
-		return nil, method{}, fmt.Errorf("%w: a summary of %d bytes, at most %d", wire.ErrTooLarge, head.Size, limit)
+		return digest{}, fmt.Errorf("%w: a summary of %d bytes, at most %d", wire.ErrTooLarge, head.Size, limit)
 	}
 	var data []byte
 	for uint64(len(data)) < head.Size {
 		f, err := s.Take(wire.TypeSummary)
 		if err != nil {
-			return nil, method{}, err
+			return digest{}, err
 		}
 		if left := head.Size - uint64(len(data)); uint64(len(f.Body)) != min(left, wire.MaxBody) {
-			return nil, method{}, fmt.Errorf("%w: a SUMMARY frame of %d bytes with %d to come", wire.ErrMalformed, len(f.Body), left)
+			return digest{}, fmt.Errorf("%w: a SUMMARY frame of %d bytes with %d to come", wire.ErrMalformed, len(f.Body), left)
 		}
 		data = append(data, f.Body...)
 	}
-	return parseDigest(head, data, limit, hash)
+	return digest{head: head, data: data}, nil
 }
 
-func parseDigest(head wire.Summary, data []byte, limit int64, hash hashFunc) (predicate, method, error) {
-	switch head.Form {
+// sieve returns what d says, unless it is a segmented filter.
+func (d digest) sieve(limit int64, hash hashFunc) (sieve, error) {
+	if d.head.Base != 0 || d.head.Within != nil && d.head.Form != wire.FormFilter {
+		return sieve{}, fmt.Errorf("%w: a summary of the form %q is no delta and no part", wire.ErrMalformed, d.head.Form)
+	}
+	switch d.head.Form {
 	case wire.FormIDs:
-		has, err := parseIDs(head, data)
-		return has, method{strategy: StrategyList}, err
+		ids, err := d.ids()
+		return sieve{kind: plainIDs, asked: ids}, err
 	case wire.FormFilter:
-		f, err := filters.Decode(data, filters.Limits{MaxBytes: int(2 * limit)})
-		if err != nil {
-			return nil, method{}, err
-		}
-		salt := filters.Salt(head.Salt)
-		has := func(id ID) bool { return f.Contains(hash(salt, id)) }
-		return has, method{kind: f.Kind()}, nil
+		return d.filter(limit, hash)
 	default:
-		return nil, method{}, fmt.Errorf("%w: summary form %q", wire.ErrMalformed, head.Form)
+		return sieve{}, fmt.Errorf("%w: summary form %q", wire.ErrMalformed, d.head.Form)
 	}
 }
 
-func parseIDs(head wire.Summary, data []byte) (predicate, error) {
-	const size = len(ID{})
-	if head.Salt != (filters.Salt{}) || len(data)%size != 0 {
-		return nil, fmt.Errorf("%w: a list of IDs of %d bytes", wire.ErrMalformed, len(data))
+func (d digest) filter(limit int64, hash hashFunc) (sieve, error) {
+	f, err := filters.Decode(d.data, filterLimits(limit))
+	if err != nil {
+		return sieve{}, err
 	}
-	for i := size; i < len(data); i += size {
-		if bytes.Compare(data[i-size:i], data[i:i+size]) >= 0 {
+	if f.Kind() == filters.Segmented {
+		return sieve{}, fmt.Errorf("%w: a segmented filter in the form %q", wire.ErrMalformed, d.head.Form)
+	}
+	s := sieve{kind: f.Kind(), size: f.Len(), asked: filterAsked{f, saltedBy(hash, d.head.Salt)}}
+	if d.head.Within != nil {
+		s.within, err = parseDoubt(*d.head.Within, hash)
+	}
+	return s, err
+}
+
+// filterLimits lets a filter take twice the memory of the longest summary.
+func filterLimits(limit int64) filters.Limits { return filters.Limits{MaxBytes: int(2 * limit)} }
+
+func (d digest) ids() (idsAsked, error) {
+	const size = len(ID{})
+	if d.head.Salt != (filters.Salt{}) || len(d.data)%size != 0 {
+		return nil, fmt.Errorf("%w: a list of IDs of %d bytes", wire.ErrMalformed, len(d.data))
+	}
+	for i := size; i < len(d.data); i += size {
+		if bytes.Compare(d.data[i-size:i], d.data[i:i+size]) >= 0 {
 			return nil, fmt.Errorf("%w: IDs are not strictly ascending", wire.ErrMalformed)
 		}
 	}
-	has := func(id ID) bool {
-		lo, hi := 0, len(data)/size
-		for lo < hi {
-			mid := int(uint(lo+hi) >> 1)
-			switch c := bytes.Compare(data[mid*size:(mid+1)*size], id[:]); {
-			case c == 0:
-				return true
-			case c < 0:
-				lo = mid + 1
-			default:
-				hi = mid
-			}
-		}
-		return false
-	}
-	return has, nil
+	return d.data, nil
 }
 
 // newSalt draws a salt. No salt is used twice: a false positive of one round is

@@ -9,7 +9,7 @@
 // One round, as the data sees it:
 //
 //	initiator                                responder
-//	View ─► keys ─► summary ─► INIT ───────► predicate "the initiator may have it"
+//	View ─► keys ─► summary ─► INIT ───────► sieve "the initiator may have it"
 //	                                         View ─► rejected: what the initiator lacks
 //	Put  ◄─ payloads ◄──────── ITEMS ◄───────      ─► let through: summary, root
 //	only-A ◄─ keys it rejects ◄ ACK ◄──────
@@ -23,6 +23,14 @@
 // hold exactly when nothing was missed. Until they do, the engine repeats with
 // fresh salts, then with a list, then with all IDs, and reports success only
 // when they do. See SPEC.md for the bytes.
+//
+// StrategySegmented saves bytes where two nodes sync again and again: its summary is
+// a filter for each interval of time, under one salt for an epoch, of which a
+// responder that kept the last one (SegmentCache) is sent the changed ones only by an
+// initiator that remembers it (SegmentMemory). Its intervals tell by count and sum which
+// of them hide something; the second half, and the rounds that the identity may
+// still ask for, are about these alone. All of this is a hint that saves bytes: the
+// identity of roots stays the only proof.
 package engine
 
 import (
@@ -81,7 +89,7 @@ type Item struct {
 // goroutine at a time.
 type View interface {
 	// Keys returns the keys in ascending order without duplicates. The engine does
-	// not modify them.
+	// not modify them, and may keep them: nor must anybody else modify them later.
 	Keys() []Key
 	// Items yields the items of keys, a subset of Keys, all of them, in the order in
 	// which the view wants them sent. An item that is gone meanwhile is an error, and

@@ -14,5 +14,15 @@ func (o RespondOptions) Sabotage(hash func(filters.Salt, ID) uint64) RespondOpti
 	return o
 }
 
-// LadderLength is the number of steps that a strategy's ladder has.
-func LadderLength(s Strategy) int { return len(ladder(s)) }
+// LadderLength is the number of steps that a strategy's ladder has, those not counted
+// that a sync skips where a segmented filter leaves nothing in doubt.
+func LadderLength(s Strategy) int {
+	steps := len(ladder(s))
+	if s == StrategySegmented {
+		steps -= filterAttempts - 1
+	}
+	return steps
+}
+
+// SegmentKey is the key of an item in a segmented filter.
+func SegmentKey(salt filters.Salt, k Key) uint64 { return segmentedBy(saltedKey, salt)(k) }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dwn-sync/dwnsync/engine/summary"
 	"github.com/dwn-sync/dwnsync/engine/wire"
+	"github.com/dwn-sync/dwnsync/filters"
 )
 
 // Options configure an initiator. The zero value works.
@@ -19,6 +20,9 @@ type Options struct {
 	Direction Direction // default Both
 	Limits    Limits
 	Random    io.Reader // default crypto/rand
+	// Segments is what StrategySegmented remembers between syncs of the replica with
+	// this peer. Without one, each sync sends a whole filter.
+	Segments *SegmentMemory
 	// Progress, if set, is called after each stored batch. It must not keep the
 	// report's slices and maps.
 	Progress func(*Report)
@@ -47,6 +51,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.hash == nil {
 		o.hash = saltedKey
 	}
+	if o.Segments == nil {
+		o.Segments = new(SegmentMemory)
+	}
 	return o, nil
 }
 
@@ -67,7 +74,10 @@ type Initiator struct {
 	offer    bool // the next request carries the secret
 	restarts int
 	mores    int
-	checked  int // report.Received when the view was last compared with what it should be
+	failed   int    // rounds whose identity failed
+	unkept   int    // rounds whose delta started from what the responder did not keep
+	doubt    *doubt // what a segmented filter has not settled, for the next round
+	checked  int    // report.Received when the view was last compared with what it should be
 	refused  refused
 	budget   int64 // of the items of the next request
 
@@ -90,6 +100,9 @@ type round struct {
 	root   Root // of keys under secret
 	asked  bool // the request held a summary
 	pushed []Key
+	// Of a segmented filter: what it was made from, and the base of the delta.
+	segments *SegmentMemory
+	base     uint64
 }
 
 // NewInitiator returns an initiator for one sync of replica.
@@ -205,11 +218,25 @@ func (i *Initiator) head() ([]wire.Frame, error) {
 }
 
 func (i *Initiator) summarise() (digest, error) {
-	d, err := summarise(i.steps[0], i.round.keys, i.opt.Random, i.opt.hash)
+	d, err := i.digest()
 	if err == nil && int64(len(d.data)) > i.opt.Limits.SummaryBytes {
 		err = i.incomplete("a summary of %d bytes, at most %d are allowed", len(d.data), i.opt.Limits.SummaryBytes)
 	}
 	return d, err
+}
+
+func (i *Initiator) digest() (digest, error) {
+	draft := drafter{random: i.opt.Random, hash: i.opt.hash}
+	switch kind := i.steps[0].kind; {
+	case kind != filters.Segmented:
+		return draft.summarise(kind, i.round.keys)
+	case i.doubt != nil:
+		d, err := draft.summarise(wholeKind, i.doubt.within(i.round.keys))
+		d.head.Within = i.doubt.wire()
+		return d, err
+	default:
+		return i.segmentsDigest()
+	}
 }
 
 // Reply reads the reply to the last request, stores its items, and reports
@@ -222,6 +249,9 @@ func (i *Initiator) Reply(ctx context.Context, frames iter.Seq2[wire.Frame, erro
 		return false, err
 	}
 	if err := i.settlePushed(ack); err != nil {
+		return false, err
+	}
+	if err := i.settleSegments(ack); err != nil {
 		return false, err
 	}
 	if ack.WantSecret {

@@ -43,8 +43,9 @@ func (r *Report) refused(one Refusal) {
 
 // Traffic counts bytes of frames in one direction, without AUTH frames.
 type Traffic struct {
-	Metadata int64 // all frames but ITEMS
-	Items    int64 // ITEMS frames: compressed payloads
+	Metadata  int64 // all frames but ITEMS
+	Summaries int64 // of these, SUMMARY frames
+	Items     int64 // ITEMS frames: compressed payloads
 }
 
 func (t *Traffic) count(f wire.Frame) {
@@ -53,6 +54,9 @@ func (t *Traffic) count(f wire.Frame) {
 		return
 	}
 	t.Metadata += int64(f.Size())
+	if f.Type == wire.TypeSummary {
+		t.Summaries += int64(f.Size())
+	}
 }
 
 func (r *Report) delivered(by Strategy, received, sent int) {

@@ -16,6 +16,11 @@ import (
 type RespondOptions struct {
 	Limits Limits
 	Random io.Reader // default crypto/rand
+	// Segments, if set, keeps the segmented filters of initiators between requests, so
+	// that these send only what has changed. Owner names whose view the replica has:
+	// what is kept for one owner is used for no other.
+	Segments *SegmentCache
+	Owner    string
 
 	hash hashFunc
 }
@@ -42,7 +47,8 @@ const (
 // Respond answers one request, given as its frames from INIT on. It reads the
 // request to its end and stores its items before it returns; an error then means
 // that nothing was said yet. The frames of the reply are produced as they are
-// iterated over, once. The responder keeps nothing between two requests.
+// iterated over, once. The responder keeps nothing between two requests but, to save
+// bytes, what opt.Segments holds.
 func Respond(ctx context.Context, replica Replica, request iter.Seq2[wire.Frame, error], opt RespondOptions) (iter.Seq2[wire.Frame, error], error) {
 	r := responder{replica: replica, opt: opt.withDefaults()}
 	if err := r.read(ctx, request); err != nil {
@@ -63,11 +69,11 @@ type responder struct {
 	opt     RespondOptions
 
 	// read
-	init   wire.Init
-	offer  *Secret
-	has    predicate // nil where the initiator sent no summary
-	method method
-	ack    wire.Ack
+	init     wire.Init
+	offer    *Secret
+	sieve    sieve         // nothing is asked of it where the initiator sent no summary
+	segments *segmentAsked // where the summary is a segmented filter: the same
+	ack      wire.Ack
 
 	// settleSecret
 	secret Secret
@@ -112,8 +118,14 @@ func (r *responder) readHead(s *wire.Stream) error {
 	if r.init.Summary == nil {
 		return nil
 	}
-	var err error
-	r.has, r.method, err = readDigest(s, *r.init.Summary, r.opt.Limits.SummaryBytes, r.opt.hash)
+	d, err := readDigest(s, *r.init.Summary, r.opt.Limits.SummaryBytes)
+	if err != nil {
+		return err
+	}
+	if d.head.Form == wire.FormSegments {
+		return r.readSegments(d)
+	}
+	r.sieve, err = d.sieve(r.opt.Limits.SummaryBytes, r.opt.hash)
 	return err
 }
 
@@ -180,7 +192,9 @@ func (r *responder) plan(ctx context.Context) error {
 	r.ack.Version = wire.Version
 	r.ack.Budget = uint64(r.opt.Limits.RequestBytes)
 	r.ack.Secret = r.secret.SecretName
+	r.keepSegments()
 	if r.ack.WantSecret {
+		r.ack.WantSegments = false
 		return nil
 	}
 	var err error
@@ -188,15 +202,14 @@ func (r *responder) plan(ctx context.Context) error {
 		return err
 	}
 	hasher := summary.NewHasher(summary.Derive(r.secret.Key, r.view.Label()))
-	if r.has == nil {
+	if r.sieve.asked == nil {
 		r.ack.Root = wire.RootOf(hasher.Root(r.view.Keys()))
+		r.ack.WantSegments = r.ack.WantSegments && !r.isTheirs(r.ack.Root)
 		return nil
 	}
 	through, rejected, throughRoot, rejectedRoot := r.split(hasher)
-	root := throughRoot.Add(rejectedRoot)
-	r.ack.Root = wire.RootOf(root)
-	theirs := r.theirRoot()
-	if theirs != nil && theirs.Summary() == root {
+	r.ack.Root = wire.RootOf(throughRoot.Add(rejectedRoot))
+	if r.isTheirs(r.ack.Root) {
 		return nil
 	}
 	wireThrough := wire.RootOf(throughRoot)
@@ -204,7 +217,7 @@ func (r *responder) plan(ctx context.Context) error {
 	if r.init.Direction.Pulls() {
 		r.send = rejected
 	}
-	if theirs != nil && theirs.Summary() == throughRoot {
+	if r.isTheirs(wireThrough) {
 		return nil // the initiator has exactly what it let through: no second half
 	}
 	return r.secondHalf(through)
@@ -212,9 +225,11 @@ func (r *responder) plan(ctx context.Context) error {
 
 // split divides the view's keys by the initiator's summary, with the root of each part.
 func (r *responder) split(hasher *summary.Hasher) (through, rejected []Key, throughRoot, rejectedRoot Root) {
-	through = make([]Key, 0, len(r.view.Keys()))
-	for _, k := range r.view.Keys() {
-		if r.has(k.ID) {
+	keys := r.view.Keys()
+	in := r.sieve.pass(keys)
+	through = make([]Key, 0, len(keys))
+	for i, k := range keys {
+		if in.yes(i) {
 			through = append(through, k)
 			throughRoot = throughRoot.Add(hasher.Key(k))
 		} else {
@@ -233,12 +248,32 @@ func (r *responder) theirRoot() *wire.Root {
 	return r.init.Root
 }
 
-// secondHalf summarises what was let through, by the method that the initiator used.
+// isTheirs reports whether root is known to be the initiator's.
+func (r *responder) isTheirs(root wire.Root) bool {
+	theirs := r.theirRoot()
+	return theirs != nil && *theirs == root
+}
+
+// secondHalf summarises what was let through, or of that what is in doubt, by the
+// method that the initiator used.
 func (r *responder) secondHalf(through []Key) error {
-	d, err := summarise(r.method, through, r.opt.Random, r.opt.hash)
+	kind, part := r.sieve.kind, r.sieve.within
+	if r.segments != nil {
+		kind, part = wholeKind, r.segmentsDoubt()
+	}
+	inside := part.within(through)
+	draft := drafter{random: r.opt.Random, hash: r.opt.hash}
+	switch {
+	case r.segments != nil:
+		draft.bits = bitsFor(r.sieve.size - len(r.segments.passed))
+	case part != nil && kind == wholeKind:
+		draft.bits = bitsFor(r.sieve.size - len(inside))
+	}
+	d, err := draft.summarise(kind, inside)
 	if err != nil {
 		return err
 	}
+	d.head.Within = part.wire()
 	r.digest = d
 	r.ack.Summary = &d.head
 	return nil

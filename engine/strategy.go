@@ -12,10 +12,15 @@ type Strategy string
 
 // The strategies. Each is exact: they differ in bytes and rounds.
 const (
-	StrategyBloom Strategy = "bloom" // a Bloom filter over the whole view
-	StrategyXor   Strategy = "xor"   // a xor filter with 8-bit fingerprints
-	StrategyFuse  Strategy = "fuse"  // a binary fuse filter with 8-bit fingerprints
-	StrategyList  Strategy = "list"  // short keyed IDs, sorted and delta-coded
+	StrategyBloom  Strategy = "bloom"  // a Bloom filter over the whole view
+	StrategyXor    Strategy = "xor"    // a xor filter with 8-bit fingerprints
+	StrategyFuse   Strategy = "fuse"   // a binary fuse filter with 8-bit fingerprints
+	StrategyRibbon Strategy = "ribbon" // a ribbon filter of 8 bits
+	StrategyGolomb Strategy = "golomb" // sorted hashes of 8 bits, delta-coded
+	// StrategySegmented is a filter per interval of time, of which a peer that keeps
+	// the last one is sent the changed ones only.
+	StrategySegmented Strategy = "segmented"
+	StrategyList      Strategy = "list" // short keyed IDs, sorted and delta-coded
 )
 
 // DefaultStrategy is used where none is named.
@@ -23,7 +28,9 @@ const DefaultStrategy = StrategyFuse
 
 // Strategies returns the strategies that can be asked for.
 func Strategies() []Strategy {
-	return []Strategy{StrategyBloom, StrategyXor, StrategyFuse, StrategyList}
+	return []Strategy{
+		StrategyBloom, StrategyXor, StrategyFuse, StrategyRibbon, StrategyGolomb, StrategySegmented, StrategyList,
+	}
 }
 
 // ParseStrategy returns the strategy of that name; the empty name is the default.
@@ -44,10 +51,15 @@ type method struct {
 	kind     filters.Kind
 }
 
-func (m method) exact() bool { return m.kind == 0 }
-
 // approximate reports whether m is a filter with a rate of about 2^-8.
-func (m method) approximate() bool { return !m.exact() && m.kind != filters.List }
+func (m method) approximate() bool { return m.kind != plainIDs && m.kind != filters.List }
+
+const (
+	// plainIDs is no filter: all IDs as they are.
+	plainIDs filters.Kind = 0
+	// wholeKind is the kind of filter that settles what a segmented filter leaves in doubt.
+	wholeKind = filters.Ribbon
+)
 
 // hopeless is how many items make it unlikely, at 2^-8, that a filter is wrong about none.
 const hopeless = 128
@@ -59,15 +71,17 @@ const (
 )
 
 // ladder returns what a sync tries one after the other while the identity of
-// roots fails. The salt is fresh at each step; the last step uses no hash
-// function at all, so it cannot fail for want of luck.
+// roots fails. The salt is fresh at each step, but for the first of StrategySegmented;
+// the last step uses no hash function at all, so it cannot fail for want of luck.
 func ladder(s Strategy) []method {
-	kinds := map[Strategy]filters.Kind{
-		StrategyBloom: filters.Bloom, StrategyXor: filters.Xor8, StrategyFuse: filters.Fuse8,
+	kinds := map[Strategy][]filters.Kind{
+		StrategyBloom: {filters.Bloom}, StrategyXor: {filters.Xor8}, StrategyFuse: {filters.Fuse8},
+		StrategyRibbon: {filters.Ribbon}, StrategyGolomb: {filters.Golomb},
+		StrategySegmented: {filters.Segmented, wholeKind},
 	}
 	var steps []method
-	if kind, ok := kinds[s]; ok {
-		steps = slices.Repeat([]method{{s, kind}}, filterAttempts)
+	for _, kind := range kinds[s] {
+		steps = append(steps, slices.Repeat([]method{{s, kind}}, filterAttempts)...)
 	}
 	list := slices.Repeat([]method{{StrategyList, filters.List}}, listAttempts)
 	return append(append(steps, list...), method{strategy: StrategyList})

@@ -3,12 +3,9 @@ package engine_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
 
 	"github.com/dwn-sync/dwnsync/engine"
@@ -22,146 +19,6 @@ func chacha(seed uint64) *rand.ChaCha8 {
 	var s [32]byte
 	s[0], s[1], s[2] = byte(seed), byte(seed>>8), byte(seed>>16)
 	return rand.NewChaCha8(s)
-}
-
-// sabotage returns a hash function under which about half of all foreign keys
-// are false positives of a set of n keys, whatever the filter.
-func sabotage(n int) func(filters.Salt, engine.ID) uint64 {
-	return func(salt filters.Salt, id engine.ID) uint64 {
-		const spread = 0x9e3779b97f4a7c15 // odd, so that a list, which keeps the top bits, can tell them apart
-		return salt.Key(id) % uint64(max(2, n+n*44/100)) * spread
-	}
-}
-
-// pairs is how many random pairs a convergence test tries: 1000 pairs are spread
-// over the combinations by default, or all of them each by DWNSYNC_PAIRS=1000.
-func pairs(t *testing.T, combinations int) int {
-	if s := os.Getenv("DWNSYNC_PAIRS"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	return (1000 + combinations - 1) / combinations
-}
-
-// TestConverge: whatever the two sets are, after a sync each side holds what the
-// direction promises, nothing is lost or invented (I1, I2), and a second sync
-// moves nothing (I4).
-func TestConverge(t *testing.T) {
-	combinations := len(engine.Strategies()) * 3
-	for _, strategy := range engine.Strategies() {
-		for _, direction := range []engine.Direction{engine.Pull, engine.Push, engine.Both} {
-			for _, sabotaged := range []bool{false, true} {
-				t.Run(fmt.Sprintf("strategy=%s/direction=%s/sabotaged=%t", strategy, direction, sabotaged), func(t *testing.T) {
-					t.Parallel()
-					for n := range pairs(t, combinations) {
-						c := newPair(uint64(n)*31 + uint64(strategy[0]))
-						c.strategy, c.direction, c.sabotaged = strategy, direction, sabotaged
-						c.check(t)
-					}
-				})
-			}
-		}
-	}
-}
-
-// union returns the keys that a or b holds.
-func union(a, b *enginetest.Set) []engine.Key {
-	keys := slices.SortedFunc(slices.Values(append(a.Keys(), b.Keys()...)), engine.Key.Compare)
-	return slices.Compact(keys)
-}
-
-// pair is two overlapping random sets.
-type pair struct {
-	a, b      *enginetest.Set
-	onlyA     int
-	onlyB     int
-	seed      uint64
-	strategy  engine.Strategy
-	direction engine.Direction
-	sabotaged bool
-}
-
-func newPair(seed uint64) pair {
-	random := rand.New(rand.NewPCG(seed, 1))
-	p := pair{a: new(enginetest.Set), b: new(enginetest.Set), seed: seed}
-	size := [...]int{1, 3, 30, 300, 3000}[random.IntN(5)]
-	inA, inB := random.Float64(), random.Float64()
-	for i := range random.IntN(size + 1) {
-		item := enginetest.Payload(int64(random.IntN(1000)), fmt.Sprintf("%d/%d", seed, i))
-		a, b := random.Float64() < inA, random.Float64() < inB
-		if a {
-			p.a.Add(item)
-		}
-		if b {
-			p.b.Add(item)
-		}
-		if a && !b {
-			p.onlyA++
-		}
-		if b && !a {
-			p.onlyB++
-		}
-	}
-	return p
-}
-
-func (p pair) run(t *testing.T) (engine.Report, error) {
-	opt := engine.Options{Strategy: p.strategy, Direction: p.direction, Random: chacha(p.seed)}
-	peer := engine.RespondOptions{Random: chacha(p.seed + 1)}
-	if p.sabotaged {
-		hash := sabotage(max(p.a.Len(), p.b.Len()))
-		opt, peer = opt.Sabotage(hash), peer.Sabotage(hash)
-	}
-	return engine.Sync(t.Context(), p.a, engine.Direct{p.b, peer}, opt)
-}
-
-func (p pair) check(t *testing.T) {
-	t.Helper()
-	union := union(p.a, p.b)
-	wantA, wantB := p.a.Keys(), p.b.Keys()
-	if p.direction.Pulls() {
-		wantA = union
-	}
-	if p.direction.Pushes() {
-		wantB = union
-	}
-	for second := range 2 {
-		report, err := p.run(t)
-		if err != nil {
-			t.Fatalf("pair %d: %v\n%+v", p.seed, err, report)
-		}
-		received, sent := p.onlyB, p.onlyA
-		if second == 1 || !p.direction.Pulls() {
-			received = 0
-		}
-		if second == 1 || !p.direction.Pushes() {
-			sent = 0
-		}
-		p.checkReport(t, report, received, sent, slices.Equal(wantA, wantB))
-		if !slices.Equal(p.a.Keys(), wantA) || !slices.Equal(p.b.Keys(), wantB) {
-			t.Fatalf("pair %d: sets are not what %s promises\n%+v", p.seed, p.direction, report)
-		}
-	}
-}
-
-func (p pair) checkReport(t *testing.T, r engine.Report, received, sent int, equal bool) {
-	t.Helper()
-	if r.Received != received || r.Sent != sent || !r.Complete || r.RootsEqual != equal {
-		t.Fatalf("pair %d: got %+v, want %d received, %d sent, equal %t", p.seed, r, received, sent, equal)
-	}
-	total := 0
-	for _, n := range r.Delivered {
-		total += n
-	}
-	if total != received+sent {
-		t.Fatalf("pair %d: delivered %v, want %d in all", p.seed, r.Delivered, received+sent)
-	}
-	if by := r.Delivered[p.strategy]; !p.sabotaged && float64(by) < 0.99*float64(total) {
-		t.Fatalf("pair %d: %s delivered %d of %d", p.seed, p.strategy, by, total)
-	}
 }
 
 // TestLadderEnds forces the last rung: under a constant hash function no filter
@@ -367,40 +224,6 @@ func TestWithheld(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-	}
-}
-
-// busy is a replica whose set grows with every view.
-type busy struct {
-	*enginetest.Set
-	views int
-	limit int
-}
-
-func (b *busy) View(ctx context.Context) (engine.View, error) {
-	if b.views++; b.views < b.limit {
-		b.Add(enginetest.Payload(int64(b.views), "meanwhile"))
-	}
-	return b.Set.View(ctx)
-}
-
-// TestWritesMeanwhile: writes on both sides during a sync neither get lost nor
-// make it report what is not so.
-func TestWritesMeanwhile(t *testing.T) {
-	for _, direction := range []engine.Direction{engine.Pull, engine.Push, engine.Both} {
-		p := newPair(23)
-		p.a.Add(enginetest.Payload(1, "a needs to push"))
-		a, b := &busy{Set: p.a, limit: 4}, &busy{Set: p.b, limit: 4}
-		report, err := engine.Sync(t.Context(), a, engine.Direct{b, engine.RespondOptions{}}, engine.Options{Direction: direction})
-		if err != nil || !report.Complete {
-			t.Fatalf("%s: %v: %+v", direction, err, report)
-		}
-	}
-	p := newPair(23)
-	a, b := &busy{Set: p.a, limit: 1 << 30}, &busy{Set: p.b, limit: 1 << 30, views: 1 << 20}
-	report, err := engine.Sync(t.Context(), a, engine.Direct{b, engine.RespondOptions{}}, engine.Options{Direction: engine.Push})
-	if !errors.Is(err, engine.ErrIncomplete) || report.Complete {
-		t.Fatalf("sets that never rest: %v: %+v", err, report)
 	}
 }
 

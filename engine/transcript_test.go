@@ -6,13 +6,17 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/dwn-sync/dwnsync/engine"
 	"github.com/dwn-sync/dwnsync/engine/enginetest"
+	"github.com/dwn-sync/dwnsync/engine/summary"
 	"github.com/dwn-sync/dwnsync/engine/wire"
+	"github.com/dwn-sync/dwnsync/filters"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden vectors")
@@ -25,6 +29,7 @@ type transcript struct {
 	Direction engine.Direction `json:"direction"`
 	Initiator []string         `json:"initiator"` // payloads, hex
 	Responder []string         `json:"responder"`
+	Kept      string           `json:"kept,omitempty"` // hex: what the responder keeps of a sync before
 	Rounds    []exchange       `json:"rounds"`
 }
 
@@ -42,6 +47,8 @@ type recording struct {
 	budget    int64
 	a, b      byte // first byte of the secret's ID, 0 for none
 	refuse    bool
+	again     string // "" for a first sync; else what the responder has done with what the one before sent: "kept" or "lost" it
+	hidden    bool   // the responder has an item that the first summary hides
 }
 
 func recordings() []recording {
@@ -54,6 +61,13 @@ func recordings() []recording {
 	}
 	for i := range all {
 		all[i].strategy = engine.StrategyList
+	}
+	segmented := recording{strategy: engine.StrategySegmented, direction: engine.Both, a: 1, b: 1}
+	for _, rec := range []recording{
+		{name: "segmented-delta", again: "kept"}, {name: "segmented-lost", again: "lost"}, {name: "segmented-within", hidden: true},
+	} {
+		segmented.name, segmented.again, segmented.hidden = rec.name, rec.again, rec.hidden
+		all = append(all, segmented)
 	}
 	for _, s := range engine.Strategies() {
 		all = append(all, recording{name: string(s), strategy: s, direction: engine.Both})
@@ -77,11 +91,19 @@ func (rec recording) transcript(t *testing.T) transcript {
 	if rec.refuse {
 		b.Refuse = func([]byte) error { return errors.New("not authentic") }
 	}
-	got := transcript{Strategy: rec.strategy, Direction: rec.direction, Initiator: payloads(t, a), Responder: payloads(t, b)}
+	if rec.hidden {
+		hide(t, a, b)
+	}
 	limits := engine.Limits{ReplyBytes: rec.budget, RequestBytes: rec.budget}
+	opt := engine.Options{Strategy: rec.strategy, Direction: rec.direction, Random: chacha(1), Limits: limits}
 	r := &recorder{Direct: engine.Direct{Replica: b, Options: engine.RespondOptions{Random: chacha(2)}}}
-	_, err := engine.Sync(t.Context(), a, r, engine.Options{Strategy: rec.strategy, Direction: rec.direction, Random: chacha(1), Limits: limits})
-	if (err != nil) != rec.refuse {
+	got := transcript{Strategy: rec.strategy, Direction: rec.direction}
+	if rec.again != "" {
+		opt.Segments = new(engine.SegmentMemory)
+		got.Kept = rec.before(t, a, b, r, opt)
+	}
+	got.Initiator, got.Responder = payloads(t, a), payloads(t, b)
+	if _, err := engine.Sync(t.Context(), a, r, opt); (err != nil) != rec.refuse {
 		t.Fatal(err)
 	}
 	for i := range r.requests {
@@ -90,30 +112,128 @@ func (rec recording) transcript(t *testing.T) transcript {
 	return got
 }
 
+// before makes a sync that is not recorded, after which both sides gain an item. It
+// returns what the responder keeps of it. Where that is kept, there are enough items
+// for some segments, of which a delta has one.
+func (rec recording) before(t *testing.T, a, b *enginetest.Set, r *recorder, opt engine.Options) (kept string) {
+	t.Helper()
+	if rec.again == "kept" {
+		for i := range int64(1100) {
+			a.Add(enginetest.Payload(i<<28, ""))
+			b.Add(enginetest.Payload(i<<28, ""))
+		}
+	}
+	r.Options.Segments = engine.NewSegmentCache(1 << 20)
+	for range 2 { // the second sends the items that the first brought
+		if _, err := engine.Sync(t.Context(), a, r, opt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if rec.again == "lost" {
+		r.Options.Segments = nil
+	} else {
+		f, _ := segmented(t, a)
+		kept = hex.EncodeToString(f.AppendTo(nil))
+		a.Add(enginetest.Payload(6, "new a"))
+	}
+	b.Add(enginetest.Payload(1<<40, "new b"))
+	r.requests, r.replies = nil, nil
+	return kept
+}
+
+// segmented returns the segmented filter of a set in the epoch of its secret, with
+// what maps keys to those of the filter.
+func segmented(t *testing.T, set *enginetest.Set) (filters.Filter, func(engine.Key) uint64) {
+	t.Helper()
+	secret, _, err := set.Secret(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	salt := filters.Salt(summary.DeriveSalt(secret.Key, nil))
+	key := func(k engine.Key) uint64 { return engine.SegmentKey(salt, k) }
+	var keys []uint64
+	for _, k := range set.Keys() {
+		keys = append(keys, key(k))
+	}
+	f, err := filters.Build(filters.Segmented, keys, filters.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, key
+}
+
+// hide gives b an item that is a false positive of a's segmented filter.
+func hide(t *testing.T, a, b *enginetest.Set) {
+	t.Helper()
+	f, key := segmented(t, a)
+	for i := range 10_000 {
+		item := enginetest.Payload(7, fmt.Sprint("hidden ", i))
+		k, err := enginetest.KeyOf(item)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Contains(key(k)) {
+			b.Add(item)
+			return
+		}
+	}
+	t.Fatal("no item is hidden")
+}
+
 // TestTranscripts holds whole syncs, byte for byte, to golden files.
 func TestTranscripts(t *testing.T) {
 	for _, rec := range recordings() {
-		text, err := json.MarshalIndent(rec.transcript(t), "", " ")
-		if err != nil {
+		golden(t, filepath.Join("../testdata/vectors/sync", rec.name+".json"), rec.transcript(t))
+	}
+}
+
+// TestSegmentVectors holds salts and keys of segmented filters to the golden file.
+func TestSegmentVectors(t *testing.T) {
+	type vector struct {
+		Secret string `json:"secret"`
+		Label  string `json:"label"`
+		Salt   string `json:"salt"`
+		Time   int64  `json:"time"`
+		ID     string `json:"id"`
+		Key    string `json:"segmentKey"`
+	}
+	var got []vector
+	for i, label := range []string{"", `{"interface":"Records"}`} {
+		secret := [32]byte{0: byte(i), 31: 0xff}
+		salt := summary.DeriveSalt(secret, []byte(label))
+		for _, time := range []int64{math.MinInt64, -1, 0, 1<<28 - 1, 1 << 28, 1735689661000542, filters.MaxBucket << 28, math.MaxInt64} {
+			k := engine.Key{Time: time, ID: engine.ID{0: byte(time), 30: byte(i)}}
+			got = append(got, vector{
+				hex.EncodeToString(secret[:]), label, hex.EncodeToString(salt[:]), time,
+				hex.EncodeToString(k.ID[:]), fmt.Sprintf("%016x", engine.SegmentKey(salt, k)),
+			})
+		}
+	}
+	golden(t, "../testdata/vectors/summary/segments.json", got)
+}
+
+// golden compares the JSON of v with a file, which -update writes.
+func golden(t *testing.T, file string, v any) {
+	t.Helper()
+	text, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = append(text, '\n')
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		text = append(text, '\n')
-		file := filepath.Join("../testdata/vectors/sync", rec.name+".json")
-		if *update {
-			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(file, text, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
+		if err := os.WriteFile(file, text, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(text, want) {
-			t.Errorf("the sync differs from %s; if that is intended, run with -update and bump wire.Version", file)
-		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(text, want) {
+		t.Errorf("%s differs; if that is intended, run with -update and bump wire.Version", file)
 	}
 }
 

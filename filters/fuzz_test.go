@@ -140,14 +140,14 @@ func checkBuilt(t *testing.T, built filters.Filter, keys []uint64, distinct int,
 	}
 }
 
-// checkExact asks a list of whole keys for all keys one bit away from one of them.
+// checkExact asks a list of whole keys for all keys one bit away from some of them.
 func checkExact(t *testing.T, keys []uint64, set map[uint64]bool) {
 	t.Helper()
 	exact, err := filters.Build(filters.List, keys, filters.Options{FalsePositiveRate: 0x1p-64})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range keys {
+	for _, key := range keys[:min(len(keys), 50)] {
 		for bit := range 64 {
 			if other := key ^ 1<<bit; exact.Contains(other) != set[other] {
 				t.Fatalf("a list of whole keys answers %v for %#x", !set[other], other)

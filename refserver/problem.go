@@ -80,6 +80,7 @@ func kinds() []kind {
 		{engine.ErrProtocol, http.StatusBadRequest, "protocol"},
 		{filters.ErrMalformed, http.StatusBadRequest, "filter"},
 		{filters.ErrUnknownKind, http.StatusBadRequest, "filter"},
+		{filters.ErrVersion, http.StatusBadRequest, "filter"},
 		{errCID, http.StatusBadRequest, "cid"},
 		{dwn.ErrNotStored, http.StatusUnprocessableEntity, "not-stored"},
 		{dwn.ErrShape, http.StatusUnprocessableEntity, "shape"},

@@ -37,9 +37,12 @@ type ServerOptions struct {
 	// MaxSyncs bounds the syncs at work at the same time; default 32, of which one
 	// tenant has at most an eighth, and one at least. More are answered with 503.
 	MaxSyncs int
-	Clock    func() time.Time // default time.Now
-	Logger   *slog.Logger     // default none
-	Version  string           // of the program, for GET /v1/info
+	// SegmentBytes bounds the segmented filters that are kept in memory for the next
+	// sync of whoever sent them; default engine.DefaultSegmentBytes, none if negative.
+	SegmentBytes int64
+	Clock        func() time.Time // default time.Now
+	Logger       *slog.Logger     // default none
+	Version      string           // of the program, for GET /v1/info
 }
 
 // Server is the HTTP handler of a node. It is safe for concurrent use.
@@ -49,6 +52,7 @@ type Server struct {
 	gate     auth.Gate
 	limits   engine.Limits
 	places   *places
+	segments *engine.SegmentCache
 	log      *slog.Logger
 	version  string
 	mux      *http.ServeMux
@@ -66,12 +70,16 @@ func NewServer(node Node, opt ServerOptions) (*Server, error) {
 	if opt.MaxSyncs <= 0 {
 		opt.MaxSyncs = defaultSyncs
 	}
+	if opt.SegmentBytes == 0 {
+		opt.SegmentBytes = engine.DefaultSegmentBytes
+	}
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
 		node: node, gate: opt.Gate, limits: opt.Limits.WithDefaults(),
-		places: newPlaces(opt.MaxSyncs), log: opt.Logger, version: opt.Version,
+		places: newPlaces(opt.MaxSyncs), segments: engine.NewSegmentCache(opt.SegmentBytes),
+		log: opt.Logger, version: opt.Version,
 	}
 	var err error
 	s.verifier, err = auth.NewVerifier(auth.VerifierOptions{

@@ -16,7 +16,10 @@ type SyncOptions struct {
 	Strategy  engine.Strategy
 	Direction engine.Direction
 	Limits    engine.Limits
-	Progress  func(received, sent int)
+	// Segments is what engine.StrategySegmented remembers from one sync with the same
+	// server, tenant and scope to the next; nil: nothing.
+	Segments *engine.SegmentMemory
+	Progress func(received, sent int)
 }
 
 // SyncResult says what a sync did and cost. Bytes are of HTTP bodies.
@@ -27,6 +30,7 @@ type SyncResult struct {
 	BytesUp          int64                   `json:"bytes_up"` // all frames, tokens included; not data by CID
 	BytesDown        int64                   `json:"bytes_down"`
 	MetadataBytes    int64                   `json:"metadata_bytes"` // frames up and down but ITEMS and AUTH
+	SummaryBytes     int64                   `json:"summary_bytes"`  // of these, SUMMARY frames
 	MessagesReceived int                     `json:"messages_received"`
 	MessagesSent     int                     `json:"messages_sent"`
 	Delivered        map[engine.Strategy]int `json:"delivered"`        // received and sent, by the strategy that found them
@@ -59,7 +63,7 @@ func (c *Client) Sync(ctx context.Context, node Node, opt SyncOptions) (SyncResu
 		opt.Direction = engine.Both
 	}
 	t := &transport{client: c, scope: opt.Scope, direction: auth.Direction(opt.Direction)}
-	options := engine.Options{Strategy: opt.Strategy, Direction: opt.Direction, Limits: opt.Limits}
+	options := engine.Options{Strategy: opt.Strategy, Direction: opt.Direction, Limits: opt.Limits, Segments: opt.Segments}
 	if opt.Progress != nil {
 		options.Progress = func(r *engine.Report) { opt.Progress(r.Received, r.Sent) }
 	}
@@ -78,6 +82,7 @@ func resultOf(r engine.Report, authBytes int64) SyncResult {
 		BytesUp:          r.Up.Metadata + r.Up.Items + authBytes,
 		BytesDown:        r.Down.Metadata + r.Down.Items,
 		MetadataBytes:    r.Up.Metadata + r.Down.Metadata,
+		SummaryBytes:     r.Up.Summaries + r.Down.Summaries,
 		MessagesReceived: r.Received, MessagesSent: r.Sent, Delivered: r.Delivered,
 		Refused: []Refused{}, RefusedMessages: r.RefusedItems,
 		Complete: r.Complete, RootsEqual: r.RootsEqual,

@@ -36,7 +36,9 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	replica := s.node.Replica(claims.Tenant, claims.Scope)
-	reply, err := engine.Respond(r.Context(), replica, wire.Join(head, frames.Rest()), engine.RespondOptions{Limits: s.limits})
+	reply, err := engine.Respond(r.Context(), replica, wire.Join(head, frames.Rest()), engine.RespondOptions{
+		Limits: s.limits, Segments: s.segments, Owner: claims.Tenant,
+	})
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,8 @@ type Set struct {
 
 	mu     sync.Mutex
 	items  map[engine.Key][]byte
+	keys   []engine.Key // of items, ascending; nil where not known
+	viewed bool         // a view has items: what changes first takes a copy
 	secret *engine.Secret
 }
 
@@ -54,11 +56,39 @@ func (s *Set) Add(payloads ...[]byte) {
 	}
 }
 
+// Remove takes the items of those keys out of the set.
+func (s *Set) Remove(keys ...engine.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.change()
+	for _, k := range keys {
+		delete(s.items, k)
+	}
+}
+
+// change makes items ready to be changed.
+func (s *Set) change() {
+	switch {
+	case s.items == nil:
+		s.items = map[engine.Key][]byte{}
+	case s.viewed:
+		s.items = maps.Clone(s.items)
+	}
+	s.keys, s.viewed = nil, false
+}
+
 // Keys returns the keys of the set in ascending order.
 func (s *Set) Keys() []engine.Key {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.SortedFunc(maps.Keys(s.items), engine.Key.Compare)
+	return slices.Clone(s.sorted())
+}
+
+func (s *Set) sorted() []engine.Key {
+	if s.keys == nil {
+		s.keys = slices.SortedFunc(maps.Keys(s.items), engine.Key.Compare)
+	}
+	return s.keys
 }
 
 // Len returns the number of items.
@@ -78,10 +108,10 @@ func (s *Set) put(payload []byte) (engine.Key, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.items == nil {
-		s.items = map[engine.Key][]byte{}
+	if _, held := s.items[key]; !held {
+		s.change()
+		s.items[key] = slices.Clone(payload)
 	}
-	s.items[key] = slices.Clone(payload)
 	return key, nil
 }
 
@@ -96,10 +126,10 @@ func (s *Set) Put(_ context.Context, payloads [][]byte) ([]engine.Receipt, error
 
 // View returns a snapshot.
 func (s *Set) View(context.Context) (engine.View, error) {
-	keys := s.Keys()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return view{keys: keys, items: maps.Clone(s.items), label: s.Name}, nil
+	s.viewed = true
+	return view{keys: s.sorted(), items: s.items, label: s.Name}, nil
 }
 
 // Secret returns the secret that KeepSecret kept.

@@ -90,8 +90,19 @@ func (h *Hasher) Root(keys []Key) Root {
 // Derive returns the secret for the view that label names. What is derived for
 // one label tells nothing about the secret or about any other label's.
 func Derive(secret [32]byte, label []byte) [32]byte {
+	return derive(secret, "dwnsync view v1\x00", label)
+}
+
+// DeriveSalt returns the salt of the segmented filters of the view that label names.
+// It is the same as long as the secret is, and tells nothing about it.
+func DeriveSalt(secret [32]byte, label []byte) [16]byte {
+	derived := derive(secret, "dwnsync segments v1\x00", label)
+	return [16]byte(derived[:16])
+}
+
+func derive(secret [32]byte, domain string, label []byte) [32]byte {
 	mac := hmac.New(sha256.New, secret[:])
-	mac.Write([]byte("dwnsync view v1\x00"))
+	mac.Write([]byte(domain))
 	mac.Write(label)
 	return [32]byte(mac.Sum(nil))
 }

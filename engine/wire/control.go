@@ -57,16 +57,30 @@ type Form string
 
 // The forms of a summary.
 const (
-	FormFilter Form = "filter" // a filter of package filters over salted keys
-	FormIDs    Form = "ids"    // all IDs, 32 bytes each, strictly ascending
+	FormFilter   Form = "filter"   // a filter of package filters over salted keys
+	FormSegments Form = "segments" // a segmented filter over segment keys, or a delta to one
+	FormIDs      Form = "ids"      // all IDs, 32 bytes each, strictly ascending
 )
 
 // Summary announces the SUMMARY frames that follow: Size bytes in all.
 type Summary struct {
-	Form Form     `cbor:"form"`
-	Salt [16]byte `cbor:"salt"` // of FormFilter; zero for FormIDs
-	Size uint64   `cbor:"size"`
+	Form   Form     `cbor:"form"`
+	Salt   [16]byte `cbor:"salt"` // zero for FormIDs
+	Size   uint64   `cbor:"size"`
+	Base   uint64   `cbor:"base,omitempty"`   // of FormSegments: the generation that a delta starts from; 0: no delta
+	Within *Within  `cbor:"within,omitempty"` // of FormFilter: the part of the set that it is of; absent: all
 }
+
+// Within is a part of a set: the items whose segment keys under a salt lie in
+// some intervals.
+type Within struct {
+	Salt      [16]byte `cbor:"salt"`
+	Intervals []byte   `cbor:"intervals"` // filters.Intervals, at most MaxIntervals bytes
+}
+
+// MaxIntervals is the largest number of bytes of the intervals in a Within, so that
+// an ACK that refuses items has room for them.
+const MaxIntervals = 256 << 10
 
 // Root is a root as it travels.
 type Root struct {
@@ -113,6 +127,11 @@ type Ack struct {
 	Budget     uint64     `cbor:"budget"`            // what the items of the next request may count at most
 	Received   uint64     `cbor:"received"`          // items that the request held
 	Refused    []Refusal  `cbor:"refused,omitempty"` // those of them that were not stored, ascending
+	// Kept is the generation of the segmented filter that the responder keeps, 0 for
+	// none. WantSegments tells that it lacks the one that the request's delta starts
+	// from and has compared nothing but roots.
+	Kept         uint64 `cbor:"kept,omitempty"`
+	WantSegments bool   `cbor:"wantSegments,omitempty"`
 }
 
 // End is the body of a DONE or MORE frame.
@@ -197,6 +216,8 @@ func encodeMode() (cbor.EncMode, error) {
 		Sort:        cbor.SortLengthFirst,
 		IndefLength: cbor.IndefLengthForbidden,
 		TagsMd:      cbor.TagsForbidden,
+		// null is no byte string: a body with one is not what EncodeBody makes.
+		NilContainers: cbor.NilContainerAsEmpty,
 	}.EncMode()
 }
 

@@ -32,6 +32,8 @@ func bodies() []any {
 	name := wire.SecretName{Generation: 3, ID: [16]byte{1, 2, 3}}
 	root := &wire.Root{Count: 1431, Fingerprint: [32]byte{0: 9, 31: 7}}
 	filter := &wire.Summary{Form: wire.FormFilter, Salt: [16]byte{4, 5, 6}, Size: 1633}
+	segments := &wire.Summary{Form: wire.FormSegments, Salt: [16]byte{4, 5, 6}, Size: 812, Base: 0x0123456789abcdef}
+	part := &wire.Summary{Form: wire.FormFilter, Salt: [16]byte{7}, Size: 300, Within: &wire.Within{Salt: [16]byte{4, 5, 6}, Intervals: []byte("DI")}}
 	return []any{
 		&wire.Init{Version: 1, Direction: wire.Both, Secret: &name, Root: root, Summary: filter, Budget: 64 << 20},
 		&wire.Init{Version: 1, Direction: wire.Pull, Budget: 0},
@@ -41,6 +43,10 @@ func bodies() []any {
 			Refused: []wire.Refusal{{Index: 0, Reason: "signature does not fit"}, {Index: 2, Reason: "é"}},
 		},
 		&wire.Ack{Version: 1, Secret: name, WantSecret: true},
+		&wire.Init{Version: 1, Direction: wire.Pull, Secret: &name, Root: root, Summary: segments, Budget: 64 << 20},
+		&wire.Init{Version: 1, Direction: wire.Pull, Secret: &name, Root: root, Summary: part, Budget: 64 << 20},
+		&wire.Ack{Version: 1, Secret: name, Root: *root, Through: root, Summary: part, Kept: 0xfedcba9876543210},
+		&wire.Ack{Version: 1, Secret: name, Root: *root, Kept: 5, WantSegments: true},
 		&wire.End{Items: 715},
 		&wire.Error{Code: "storage", Text: "the disk is full"},
 	}
@@ -180,6 +186,26 @@ func TestDecodeBodyStrict(t *testing.T) {
 		if err := wire.DecodeBody(long, fresh(body)); !errors.Is(err, wire.ErrMalformed) {
 			t.Errorf("%v with a trailing byte: %v", f.Type, err)
 		}
+	}
+}
+
+// TestNull: null stands for nothing in a body.
+func TestNull(t *testing.T) {
+	init := wire.Init{Version: 1, Direction: wire.Pull, Summary: &wire.Summary{Form: wire.FormFilter, Within: &wire.Within{}}}
+	f, err := wire.EncodeBody(wire.TypeInit, init)
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty, null := []byte("iintervals\x40"), []byte("iintervals\xf6")
+	if !bytes.Contains(f.Body, empty) {
+		t.Fatalf("no empty byte string in %x", f.Body)
+	}
+	if err := wire.DecodeBody(f, new(wire.Init)); err != nil {
+		t.Error(err)
+	}
+	f.Body = bytes.Replace(f.Body, empty, null, 1)
+	if err := wire.DecodeBody(f, new(wire.Init)); !errors.Is(err, wire.ErrMalformed) {
+		t.Errorf("null intervals: %v", err)
 	}
 }
 

@@ -79,6 +79,7 @@ func (t *demoResult) add(r refserver.SyncResult) {
 	t.BytesUp += r.BytesUp
 	t.BytesDown += r.BytesDown
 	t.MetadataBytes += r.MetadataBytes
+	t.SummaryBytes += r.SummaryBytes
 	t.MessagesReceived += r.MessagesReceived
 	t.MessagesSent += r.MessagesSent
 	t.DataReceived += r.DataReceived

@@ -22,13 +22,15 @@ const (
 	drain      = 30 * time.Second // for requests under way when the server stops
 	maxHeaders = 32 << 10
 	minEvery   = 10 * time.Millisecond
+	maxKeepMiB = 1 << 20
 )
 
 type serveFlags struct {
 	dir, addr, urls, tenants *string
 	open                     *bool
-	peer, key                *string
+	peer, key, strategy      *string
 	every                    *time.Duration
+	keepMiB                  *int64
 }
 
 // runServe runs a node until it is told to stop.
@@ -41,6 +43,9 @@ func runServe(ctx context.Context, s std, f *flags) error {
 		open:    f.Bool("open", false, "serve every tenant"),
 		peer:    f.String("peer", "", "`URL` of a node to sync with, both ways"),
 		every:   f.Duration("every", 5*time.Minute, "time between two syncs with the peer"),
+		strategy: f.String("strategy", string(engine.StrategySegmented),
+			fmt.Sprintf("one of %v, for syncs with the peer", engine.Strategies())),
+		keepMiB: f.Int64("keep", engine.DefaultSegmentBytes>>20, "`MiB` of memory for the filters of others, so that they next send only what has changed"),
 	}
 	if _, err := f.parse(0); err != nil {
 		return err
@@ -67,7 +72,21 @@ func (o serveFlags) check(f *flags) error {
 	if *o.every < minEvery {
 		return fmt.Errorf("%w: -every %s is too short, the least is %s", errUsage, *o.every, minEvery)
 	}
+	if *o.keepMiB < 0 || *o.keepMiB > maxKeepMiB {
+		return fmt.Errorf("%w: -keep %d is not between 0 and %d", errUsage, *o.keepMiB, maxKeepMiB)
+	}
+	if _, err := engine.ParseStrategy(*o.strategy); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
 	return nil
+}
+
+// segmentBytes is -keep as refserver.ServerOptions have it.
+func (o serveFlags) segmentBytes() int64 {
+	if *o.keepMiB == 0 {
+		return -1
+	}
+	return *o.keepMiB << 20
 }
 
 func serveNode(ctx context.Context, s std, f *flags, opt serveFlags, node refserver.Node, log *slog.Logger) error {
@@ -84,7 +103,9 @@ func serveNode(ctx context.Context, s std, f *flags, opt serveFlags, node refser
 		return err
 	}
 	origins := opt.origins(listener.Addr())
-	handler, err := refserver.NewServer(node, refserver.ServerOptions{Origins: origins, Gate: gate, Logger: log, Version: version()})
+	handler, err := refserver.NewServer(node, refserver.ServerOptions{
+		Origins: origins, Gate: gate, SegmentBytes: opt.segmentBytes(), Logger: log, Version: version(),
+	})
 	if err != nil {
 		listener.Close()
 		return fmt.Errorf("%w: -url: %w", errUsage, err)
@@ -138,11 +159,13 @@ func (o serveFlags) follower(node refserver.Node, log *slog.Logger) (func(contex
 		return nil, fmt.Errorf("%w: -peer: %w", errUsage, err)
 	}
 	every := *o.every
+	// What one sync with the peer tells is remembered for the next.
+	opt := refserver.SyncOptions{Strategy: engine.Strategy(*o.strategy), Direction: engine.Both, Segments: new(engine.SegmentMemory)}
 	return func(ctx context.Context) {
 		ticker := time.NewTicker(every)
 		defer ticker.Stop()
 		for {
-			followOnce(ctx, client, node, log)
+			followOnce(ctx, client, node, opt, log)
 			select {
 			case <-ctx.Done():
 				return
@@ -152,14 +175,14 @@ func (o serveFlags) follower(node refserver.Node, log *slog.Logger) (func(contex
 	}, nil
 }
 
-func followOnce(ctx context.Context, client *refserver.Client, node refserver.Node, log *slog.Logger) {
-	r, err := client.Sync(ctx, node, refserver.SyncOptions{Direction: engine.Both})
+func followOnce(ctx context.Context, client *refserver.Client, node refserver.Node, opt refserver.SyncOptions, log *slog.Logger) {
+	r, err := client.Sync(ctx, node, opt)
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
 		log.Warn("sync with peer failed", "error", err)
 	case r.MessagesReceived+r.MessagesSent > 0:
-		log.Info("synced with peer", "received", r.MessagesReceived, "sent", r.MessagesSent, "rounds", r.Rounds)
+		log.Info("synced with peer", "received", r.MessagesReceived, "sent", r.MessagesSent, "rounds", r.Rounds, "summary_bytes", r.SummaryBytes)
 	}
 }
 
