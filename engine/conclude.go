@@ -176,6 +176,9 @@ func (i *Initiator) concludePush(ctx context.Context, remote Root) (bool, error)
 	if remote == i.expected && i.under == *i.round.secret {
 		return i.complete(ctx)
 	}
+	if remote.Count < i.expected.Count {
+		i.distrustSegments() // it held some of what it was said to lack
+	}
 	if i.restart() {
 		return false, nil
 	}
@@ -185,7 +188,6 @@ func (i *Initiator) concludePush(ctx context.Context, remote Root) (bool, error)
 // restart makes the next round ask again, unless that was done too often.
 func (i *Initiator) restart() bool {
 	i.known, i.doubt = false, nil
-	i.distrustSegments()
 	i.restarts++
 	return i.restarts <= maxRestarts
 }

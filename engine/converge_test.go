@@ -106,17 +106,21 @@ func newPair(seed uint64) pair {
 	return p
 }
 
-// change adds some items to either side and removes some from one or both.
+// change adds some items to either side and removes some from one or both, few enough
+// for most segments to stay as they are.
 func (p pair) change() {
+	at := int64(p.random.IntN(1000)) << (28 * (p.seed % 2))
 	for i := range p.random.IntN(20) {
-		item := enginetest.Payload(int64(p.random.IntN(1000)), fmt.Sprintf("%d/later/%d", p.seed, i))
+		item := enginetest.Payload(at+int64(i), fmt.Sprintf("%d/later/%d", p.seed, at))
 		[]*enginetest.Set{p.a, p.b}[p.random.IntN(2)].Add(item)
 	}
-	for _, k := range union(p.a, p.b) {
-		if p.random.IntN(50) == 0 {
+	all := union(p.a, p.b)
+	for range min(p.random.IntN(3), len(all)) {
+		k := all[p.random.IntN(len(all))]
+		if p.random.IntN(2) == 0 {
 			p.a.Remove(k)
 		}
-		if p.random.IntN(50) == 0 {
+		if p.random.IntN(2) == 0 {
 			p.b.Remove(k)
 		}
 	}

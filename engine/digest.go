@@ -101,12 +101,15 @@ func (d digest) sieve(limit int64, hash hashFunc) (sieve, error) {
 	case wire.FormFilter:
 		return d.filter(limit, hash)
 	default:
-		return sieve{}, fmt.Errorf("%w: summary form %q", wire.ErrMalformed, d.head.Form)
+		return sieve{}, fmt.Errorf("%w: form %q", ErrUnsupported, d.head.Form)
 	}
 }
 
 func (d digest) filter(limit int64, hash hashFunc) (sieve, error) {
 	f, err := filters.Decode(d.data, filterLimits(limit))
+	if errors.Is(err, filters.ErrUnknownKind) || errors.Is(err, filters.ErrVersion) {
+		err = fmt.Errorf("%w: %w", ErrUnsupported, err)
+	}
 	if err != nil {
 		return sieve{}, err
 	}

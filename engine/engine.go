@@ -73,6 +73,10 @@ var (
 	ErrIncomplete = errors.New("sync incomplete")
 	// ErrProtocol reports an other side that broke the rules of SPEC.md.
 	ErrProtocol = errors.New("protocol violation")
+	// ErrUnsupported reports a summary of a form, or a filter of a kind, that a
+	// responder does not read. A Transport returns it for a reply that says so; the
+	// initiator then goes on with another summary.
+	ErrUnsupported = errors.New("summary not supported")
 	// ErrReplica reports a Replica or View that breaks its contract.
 	ErrReplica = errors.New("replica breaks its contract")
 	// ErrOptions reports options or an argument that cannot be used.

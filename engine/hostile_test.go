@@ -79,7 +79,7 @@ func TestHostileAck(t *testing.T) {
 		"other secret":        {func(a *wire.Ack) { a.Secret.ID[0]++ }, wire.ErrSequence},
 		"no second half":      {func(a *wire.Ack) { a.Summary = nil }, wire.ErrSequence},
 		"second half of 2^40": {func(a *wire.Ack) { a.Summary = &wire.Summary{Size: 1 << 40} }, wire.ErrTooLarge},
-		"unknown form":        {func(a *wire.Ack) { a.Summary = &wire.Summary{Form: "magic"} }, wire.ErrMalformed},
+		"unknown form":        {func(a *wire.Ack) { a.Summary = &wire.Summary{Form: "magic"} }, engine.ErrUnsupported},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, b := twenty(t)

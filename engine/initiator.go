@@ -111,8 +111,12 @@ func NewInitiator(replica Replica, opt Options) (*Initiator, error) {
 	if err != nil {
 		return nil, err
 	}
+	steps := ladder(opt.Strategy)
+	if opt.Segments.never && opt.Strategy == StrategySegmented {
+		steps = ladder(StrategyRibbon)
+	}
 	return &Initiator{
-		replica: replica, opt: opt, steps: ladder(opt.Strategy),
+		replica: replica, opt: opt, steps: steps,
 		report:  Report{Strategy: opt.Strategy, Direction: opt.Direction, Delivered: map[Strategy]int{}},
 		refused: refused{here: map[Key]bool{}, there: map[Key]bool{}},
 		budget:  opt.Limits.RequestBytes,

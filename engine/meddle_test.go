@@ -1,12 +1,14 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
 	"iter"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/dwn-sync/dwnsync/engine"
@@ -19,30 +21,54 @@ import (
 type meddler struct {
 	replica engine.Replica
 	options engine.RespondOptions
-	request func(*wire.Init, []wire.Frame) []wire.Frame // the frames after INIT
+	request func(*wire.Init, []wire.Frame) []wire.Frame // is given the frames after INIT
 	reply   func(*wire.Ack)
+	changed int // requests and replies that were made other than they were
 }
 
 func (m *meddler) Exchange(ctx context.Context, head []wire.Frame, items iter.Seq2[wire.Frame, error]) (iter.Seq2[wire.Frame, error], error) {
 	if m.request != nil {
-		var init wire.Init
-		if err := wire.DecodeBody(head[0], &init); err != nil {
-			return nil, err
-		}
-		rest := m.request(&init, head[1:])
-		first, err := wire.EncodeBody(wire.TypeInit, init)
+		changed, err := m.requested(head)
 		if err != nil {
 			return nil, err
 		}
-		head = append([]wire.Frame{first}, rest...)
+		head = changed
 	}
 	direct := engine.Direct{Replica: m.replica, Options: m.options}
 	if m.reply == nil {
 		return direct.Exchange(ctx, head, items)
 	}
-	forged := forger(m.replica, m.reply)
+	forged := forger(m.replica, func(a *wire.Ack) {
+		before := encoded(wire.TypeAck, a)
+		m.reply(a)
+		if !bytes.Equal(before, encoded(wire.TypeAck, a)) {
+			m.changed++
+		}
+	})
 	forged.Direct = direct
 	return forged.Exchange(ctx, head, items)
+}
+
+func (m *meddler) requested(head []wire.Frame) ([]wire.Frame, error) {
+	var init wire.Init
+	if err := wire.DecodeBody(head[0], &init); err != nil {
+		return nil, err
+	}
+	rest := m.request(&init, head[1:])
+	first, err := wire.EncodeBody(wire.TypeInit, init)
+	changed := append([]wire.Frame{first}, rest...)
+	if err == nil && wire.Hash(changed) != wire.Hash(head) {
+		m.changed++
+	}
+	return changed, err
+}
+
+func encoded(typ wire.Type, v any) []byte {
+	f, err := wire.EncodeBody(typ, v)
+	if err != nil {
+		panic(err)
+	}
+	return f.Body
 }
 
 // within returns the summary of a request or reply that is of a part, else nil.
@@ -106,11 +132,20 @@ func TestSegmentsMeddled(t *testing.T) {
 		"delta from another":        request(baseOf(func(base uint64) uint64 { return base + 1 })),
 	} {
 		t.Run(name, func(t *testing.T) {
+			changed := 0
 			for seed := range uint64(12) {
 				p := newPair(seed * 7)
+				for i := range int64(seed % 2 * 1500) { // enough for some segments, so that there are deltas
+					shared := enginetest.Payload(i<<28, "shared")
+					p.a.Add(shared)
+					p.b.Add(shared, enginetest.Payload(i<<28, "there")) // and for some to be hidden
+				}
 				p.strategy, p.memory, p.cache = engine.StrategySegmented, new(engine.SegmentMemory), engine.NewSegmentCache(1<<20)
 				p.direction = []engine.Direction{engine.Pull, engine.Push, engine.Both}[seed%3]
-				p.meddle(t, 4, name == "filter under another salt", meddle)
+				changed += p.meddle(t, 4, name == "filter under another salt", meddle)
+			}
+			if honest := name == "nothing" || strings.HasPrefix(name, "keeps"); honest != (changed == 0) {
+				t.Errorf("%d requests and replies were changed", changed)
 			}
 		})
 	}
@@ -181,7 +216,7 @@ func cutDelta(i *wire.Init, rest []wire.Frame) []wire.Frame {
 
 // meddle syncs some times, with changes on both sides between, and expects each sync
 // to end complete and with what it promises, or else, where it may fail, to say so.
-func (p pair) meddle(t *testing.T, syncs int, mayFail bool, meddle func(*meddler)) {
+func (p pair) meddle(t *testing.T, syncs int, mayFail bool, meddle func(*meddler)) (changed int) {
 	t.Helper()
 	for n := range syncs {
 		union := union(p.a, p.b)
@@ -205,7 +240,9 @@ func (p pair) meddle(t *testing.T, syncs int, mayFail bool, meddle func(*meddler
 			t.Fatalf("pair %d, sync %d: sets are not what %s promises\n%+v", p.seed, n, p.direction, report)
 		}
 		p.change()
+		changed += m.changed
 	}
+	return changed
 }
 
 // TestSegmentsWrongKept: a responder that keeps a filter which denies what it is of, as

@@ -194,7 +194,6 @@ func (r *responder) plan(ctx context.Context) error {
 	r.ack.Secret = r.secret.SecretName
 	r.keepSegments()
 	if r.ack.WantSecret {
-		r.ack.WantSegments = false
 		return nil
 	}
 	var err error

@@ -66,12 +66,11 @@ func (r *responder) keepSegments() {
 	}
 }
 
-// segmentsDoubt returns what the segmented filter leaves in doubt. Where that is
-// nothing and yet roots are known to differ, or too much to be told, it is everything.
+// segmentsDoubt returns what the segmented filter leaves in doubt, nil for everything
+// where that takes too long to tell.
 func (r *responder) segmentsDoubt() *doubt {
 	part := r.segments.doubt()
-	wrong := len(part.intervals) == 0 && r.theirRoot() != nil
-	if wrong || len(part.wire().Intervals) > wire.MaxIntervals {
+	if len(part.wire().Intervals) > wire.MaxIntervals {
 		return nil
 	}
 	return part

@@ -36,6 +36,7 @@ type SegmentMemory struct {
 	items []Key // what set is made of, ascending
 	set   *filters.Segments
 	kept  uint64 // the generation that the peer keeps, 0 for none
+	never bool   // the peer does not read segmented filters
 }
 
 // update makes m a memory of items, which ascend, under a salt.
@@ -45,7 +46,7 @@ func (m *SegmentMemory) update(salt filters.Salt, hash hashFunc, items []Key) er
 		if err != nil {
 			return err
 		}
-		*m = SegmentMemory{key: segmentedBy(hash, salt), salt: salt, set: set}
+		*m = SegmentMemory{key: segmentedBy(hash, salt), salt: salt, set: set, never: m.never}
 	}
 	added, removed := changes(m.items, items)
 	m.items = items
@@ -58,6 +59,9 @@ func (m *SegmentMemory) update(salt filters.Salt, hash hashFunc, items []Key) er
 
 // changes returns what is only in after and what is only in before; both ascend.
 func changes(before, after []Key) (added, removed []Key) {
+	if len(before) == 0 {
+		return after, nil
+	}
 	for len(before) > 0 && len(after) > 0 {
 		switch c := before[0].Compare(after[0]); {
 		case c == 0:
@@ -95,12 +99,20 @@ func inBucket(items []Key, bucket uint32) (from, to int) {
 // is wanted, there is one and it is short, or the whole.
 func (m *SegmentMemory) digest(delta bool) digest {
 	head := wire.Summary{Form: wire.FormSegments, Salt: m.salt}
-	whole := m.set.Filter().AppendTo(nil)
+	f := m.set.Filter()
+	var changed []byte
+	ok := false
 	if delta && m.kept != 0 {
-		if delta, ok := m.set.AppendDelta(nil, m.kept); ok && len(delta) < len(whole) {
-			head.Base = m.kept
-			return newDigest(head, delta)
-		}
+		changed, ok = m.set.AppendDelta(nil, m.kept)
+	}
+	// Most often it is not worth encoding the whole to see that it is longer.
+	var whole []byte
+	if !ok || len(changed) > f.Len() {
+		whole = f.AppendTo(nil)
+	}
+	if ok && (whole == nil || len(changed) < len(whole)) {
+		head.Base = m.kept
+		return newDigest(head, changed)
 	}
 	return newDigest(head, whole)
 }
@@ -116,7 +128,7 @@ type segmentAsked struct {
 func (s *segmentAsked) ask(items []Key) answers {
 	asked := ascend(s.key.of(items))
 	sorted, in := asked.ask(s.filter)
-	s.passed = s.passed[:0]
+	s.passed = asked.keys[:0] // never ahead of what is read
 	for i, key := range asked.keys {
 		if sorted.yes(i) {
 			s.passed = append(s.passed, key)
@@ -189,7 +201,5 @@ func (i *Initiator) settleDoubt(part *doubt, staysThere bool) {
 		return
 	}
 	i.doubt = nil
-	for i.steps[0].kind == filters.Segmented {
-		i.steps = i.steps[1:]
-	}
+	i.leave(filters.Segmented)
 }

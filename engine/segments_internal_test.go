@@ -238,8 +238,9 @@ func TestSegmentCache(t *testing.T) {
 	}
 	check(other, 0, false, 0)
 	check(b, 0, false, f[2].Generation())
-	check(a, 0, true, f[0].Generation()) // and is the one that was used last
-	c.put(b, f[3])                       // 2 is the one to go: 1 was put again
+	check(a, 0, true, f[0].Generation())
+	check(a, 4, false, f[0].Generation()) // the one that was used last
+	c.put(b, f[3])                        // 2 is the one to go: 1 was put again
 	check(a, 1, true, f[1].Generation())
 	check(b, 2, false, f[3].Generation())
 	check(a, 0, true, f[0].Generation())
@@ -285,12 +286,48 @@ func TestSegmentCacheConcurrent(t *testing.T) {
 	for e := c.byUse.Front(); e != nil; e = e.Next() {
 		size += e.Value.(*cached).size
 	}
-	if size != c.size || size > c.maxBytes || len(c.entries) != c.byUse.Len() || len(c.latest) > len(c.entries) {
-		t.Errorf("%d bytes counted, %d kept in %d entries, %d of them listed, %d views", c.size, size, len(c.entries), c.byUse.Len(), len(c.latest))
+	if size != c.size || size > c.maxBytes || len(c.entries) != c.byUse.Len() || len(c.views) > len(c.entries) {
+		t.Errorf("%d bytes counted, %d kept in %d entries, %d of them listed, %d views", c.size, size, len(c.entries), c.byUse.Len(), len(c.views))
 	}
-	for view, generation := range c.latest {
-		if c.entries[segmentName{view, generation}] == nil {
-			t.Error("what was used last is not kept")
+	listed := 0
+	for view, kept := range c.views {
+		listed += len(kept)
+		if len(kept) == 0 || len(kept) > maxGenerations {
+			t.Errorf("%d generations of a view", len(kept))
+		}
+		for _, generation := range kept {
+			if c.entries[segmentName{view, generation}] == nil {
+				t.Error("what is listed is not kept")
+			}
+		}
+	}
+	if listed != len(c.entries) {
+		t.Errorf("%d of %d entries are listed", listed, len(c.entries))
+	}
+}
+
+// TestSegmentCacheGenerations: a view that changes all the time takes no more than its part.
+func TestSegmentCacheGenerations(t *testing.T) {
+	c := NewSegmentCache(1 << 20)
+	quiet, busy := segmentView{"quiet", filters.Salt{}}, segmentView{"busy", filters.Salt{}}
+	still := filterOf(t, 1, 50)
+	c.put(quiet, still)
+	var last []uint64
+	for seed := range uint64(20) {
+		last = append(last, c.put(busy, filterOf(t, 100+seed, 50)))
+		if seed >= 10 {
+			continue
+		}
+		if got, _ := c.get(busy, last[0]); got == nil {
+			t.Fatal("one that is used all the time is gone")
+		}
+	}
+	if got, _ := c.get(quiet, still.Generation()); got != still || len(c.entries) != 1+maxGenerations {
+		t.Errorf("%d filters are kept", len(c.entries))
+	}
+	for i, generation := range last[16:] {
+		if got, _ := c.get(busy, generation); got == nil {
+			t.Errorf("number %d is gone", 16+i)
 		}
 	}
 }

@@ -115,6 +115,59 @@ func TestSegmentsDoubt(t *testing.T) {
 	}
 }
 
+// TestSegmentsHidden: an item that the segmented filter hides is found by a filter of
+// its segment alone.
+func TestSegmentsHidden(t *testing.T) {
+	a, b := several(t)
+	whole, _ := segmented(t, a)
+	hide(t, a, b)
+	size := int64(len(whole.AppendTo(nil)))
+	r, err := engine.Sync(t.Context(), a, engine.Direct{Replica: b, Options: engine.RespondOptions{Random: chacha(1)}},
+		engine.Options{Strategy: engine.StrategySegmented, Random: chacha(2), Direction: engine.Pull})
+	if err != nil || r.Received != 21 || r.Rounds < 2 || r.Rounds > 4 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if more := (r.Up.Summaries - size) / int64(r.Rounds-1); more > 900 || more < 300 {
+		t.Errorf("%d bytes of summaries in each round after the first, in that %d", more, size)
+	}
+}
+
+// TestSegmentsLostButEqual: a responder that lost what it kept, but has the same items,
+// asks for nothing.
+func TestSegmentsLostButEqual(t *testing.T) {
+	a, b := several(t)
+	memory, cache := new(engine.SegmentMemory), engine.NewSegmentCache(1<<20)
+	for n, c := range []*engine.SegmentCache{cache, cache, nil} {
+		r, err := engine.Sync(t.Context(), a, engine.Direct{Replica: b, Options: engine.RespondOptions{Segments: c}},
+			engine.Options{Strategy: engine.StrategySegmented, Segments: memory})
+		if err != nil || n == 2 && (r.Rounds != 1 || r.Up.Summaries > 40) {
+			t.Errorf("sync %d: %+v, %v", n, r, err)
+		}
+	}
+}
+
+// TestSegmentsReplyLost: where the reply was lost that told what a responder keeps now,
+// and it keeps no more than that, the next delta starts from there.
+func TestSegmentsReplyLost(t *testing.T) {
+	a, b := several(t)
+	memory := new(engine.SegmentMemory)
+	whole, _ := segmented(t, a)
+	m := &meddler{replica: b, options: engine.RespondOptions{Random: chacha(1)}}
+	m.options.Segments = engine.NewSegmentCache(7000) // bytes for one of them
+	opt := engine.Options{Strategy: engine.StrategySegmented, Segments: memory, Direction: engine.Push, Random: chacha(2)}
+	for n := range 4 {
+		a.Add(enginetest.Payload(int64(n), "later here"))
+		m.reply = nil
+		if n == 2 {
+			m.reply = func(a *wire.Ack) { a.Version = 99 }
+		}
+		r, err := engine.Sync(t.Context(), a, m, opt)
+		if (err != nil) != (n == 2) || n > 0 && r.Up.Summaries > int64(len(whole.AppendTo(nil))) {
+			t.Errorf("sync %d: %+v, %v", n, r, err)
+		}
+	}
+}
+
 // several returns the sets of twenty with 2000 items more, which both have: enough for
 // some segments, so that a delta is shorter than the whole.
 func several(t *testing.T) (a, b *enginetest.Set) {

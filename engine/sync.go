@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"iter"
 
 	"github.com/dwn-sync/dwnsync/engine/wire"
@@ -36,6 +37,9 @@ func (i *Initiator) exchange(ctx context.Context, transport Transport) (bool, er
 		return false, err
 	}
 	reply, err := transport.Exchange(ctx, head, items)
+	if errors.Is(err, ErrUnsupported) && i.unsupported() {
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}

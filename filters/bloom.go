@@ -51,7 +51,7 @@ func buildBloom(b *Builder, keys []uint64, rate float64) (Filter, error) {
 // only as it is; one with another m or k has to be a new object.
 func (f *bloomFilter) reset(n int, m, k uint) {
 	f.n = n
-	words := int(m+63) / 64
+	words := int((m + 63) / 64)
 	f.words = slices.Grow(f.words[:0], words)[:words]
 	clear(f.words)
 	if f.bits == nil || f.bits.Cap() != m || f.bits.K() != k {
@@ -84,7 +84,7 @@ func bloomBytes(n int, rate float64) int {
 	if err != nil {
 		return -1
 	}
-	return bloomHeader + int(m+63)/64*8
+	return bloomHeader + int((m+63)/64)*8
 }
 
 func decodeBloom(n int, body []byte, _ int) (Filter, error) {

@@ -61,6 +61,9 @@ func (b *Builder) Build(kind Kind, keys []uint64, opt Options) (Filter, error) {
 	if len(keys) == 0 {
 		return emptyFilter(kind), nil
 	}
+	if s.tooLarge(len(keys), rate) {
+		return nil, fmt.Errorf("%w: a %s filter of %d keys at rate %v", ErrTooLarge, s.name, len(keys), rate)
+	}
 	return s.build(b, keys, rate)
 }
 
@@ -68,8 +71,11 @@ func (b *Builder) Build(kind Kind, keys []uint64, opt Options) (Filter, error) {
 // first of them if there are several.
 func smallest(n int, rate float64) (best Kind, of scheme) {
 	least := math.MaxInt
-	for _, kind := range Kinds() {
-		s, _ := schemeOf(kind)
+	for kind := Kind(1); ; kind++ {
+		s, ok := schemeOf(kind)
+		if !ok {
+			return best, of
+		}
 		if s.size == nil || rate < s.least {
 			continue
 		}
@@ -77,7 +83,13 @@ func smallest(n int, rate float64) (best Kind, of scheme) {
 			best, of, least = kind, s, size
 		}
 	}
-	return best, of
+}
+
+// tooLarge reports whether a filter of n keys might take more than maxEncoding. No key
+// takes 16 bytes. Clustered keys make a List or a Golomb larger than its expected
+// size, by less than half a bit each: an eighth of a byte is allowed for.
+func (s scheme) tooLarge(n int, rate float64) bool {
+	return n > maxEncoding/16 && s.size != nil && s.size(n, rate)+n/8 > maxEncoding
 }
 
 // copied returns keys in memory of b, for a build that changes them.

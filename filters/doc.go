@@ -25,14 +25,15 @@
 //	Segmented  2^-r  10.16   8.26   8.17   Ribbons of up to 1024 keys each, of which those that change can be sent alone
 //
 // [Smallest] leaves the choice to [Build]: that is nearly always a Ribbon, the smallest
-// from 2 to 4 keys on at all of its rates; below, and at rates under 2^-32, a List. A Ribbon is the kind to send if
+// from 1 to 4 keys on, depending on the rate; below, and at rates under 2^-32, a List. A Ribbon is the kind to send if
 // bytes are what counts. Ask it with ContainsBatch: key by key it takes longer than Fuse8.
 //
 // A Golomb is the kind for a set that is sent once and compared once with a set that is sorted: building
 // is one sort, and ContainsBatch with ascending keys is one pass over both. A single Contains takes
 // longest of all, about a few hundred bits of decoding. Fuse8 is the kind to keep in memory
-// and ask key by key. A List of rate 2^-r takes between r+1.6 and r+2.4 bits per key however few
-// they are, at any rate whatever, and at 2^-64 it is exact.
+// and ask key by key. A List of rate 2^-r takes, at any rate whatever, r+1.54 bits per key where their
+// number is a power of two and up to r+2.54 where it is a little larger; with fewer than some twenty keys
+// some tenths more, and up to a byte to end with. Its 13 bytes of header and checksum come on top. At 2^-64 it is exact.
 //
 // A Segmented filter is for a set that changes a little and is sent again: [Segments]
 // holds the set, builds only what changed, and gives a delta to a peer that has an older filter.

@@ -57,7 +57,8 @@ type Filter interface {
 	// overlap. Bit i mod 64 of in[i/64] becomes the answer for keys[i], and the bits
 	// of that word beyond the last key become zero. It panics if in is shorter than
 	// len(keys)/64, rounded up. It does not allocate. Ascending keys are answered
-	// faster by the kinds that are sorted lists.
+	// faster by the kinds that are sorted, List, Golomb and Segmented. Golomb and Segmented
+	// take as long for keys in no order as Contains does.
 	ContainsBatch(keys, in []uint64)
 	// AppendTo appends the encoding that [Decode] reads to dst and returns the
 	// extended slice. Equal filters have equal encodings.
@@ -95,8 +96,11 @@ type Options struct {
 // the fuse construction and the counts on the wire far from their ends.
 const maxKeys = 1 << 28
 
+// maxRateBits is the most bits that a rate can be asked for by.
+const maxRateBits = 32
+
 // scheme is what the package has to know about a kind. A new kind is one file
-// with these functions, and one line in schemeOf.
+// with these functions, the constant with the next number, and one line in schemeOf.
 type scheme struct {
 	name  string
 	rate  float64 // the default
@@ -107,8 +111,8 @@ type scheme struct {
 	// distinct. It neither changes nor keeps them.
 	build func(b *Builder, keys []uint64, rate float64) (Filter, error)
 	// decode reads a filter of n keys, n in 1..maxKeys, from the bytes between
-	// header and checksum. It must not keep them, and must not hold more than
-	// maxBytes bytes of memory.
+	// header and checksum, of which there are less than maxEncoding. It must not keep
+	// them, and must not hold more than maxBytes bytes of memory.
 	decode func(n int, body []byte, maxBytes int) (Filter, error)
 	// size returns the number of bytes between header and checksum of a filter of n
 	// distinct keys: exactly where it follows from n and rate, else the expected
@@ -141,7 +145,13 @@ func schemeOf(kind Kind) (scheme, bool) {
 
 // Kinds returns all kinds in the order of their numbers, in a slice of its own.
 func Kinds() []Kind {
-	return []Kind{Bloom, Xor8, Fuse8, Fuse16, List, Ribbon, Golomb, Segmented}
+	var kinds []Kind
+	for kind := Kind(1); ; kind++ { // they are numbered without a gap
+		if _, ok := schemeOf(kind); !ok {
+			return kinds
+		}
+		kinds = append(kinds, kind)
+	}
 }
 
 // ParseKind returns the kind of which name is the String, or ErrUnknownKind.
@@ -174,10 +184,11 @@ func (k Kind) String() string {
 // where keys of a Ribbon resist every seed, a Golomb.
 //
 // It returns ErrUnknownKind, ErrRate, or ErrTooLarge if there are more than 2^28
-// keys or a Bloom filter would need 2^32 bits. O(n) time. Besides the filter it needs
+// keys, a Bloom filter would need 2^32 bits or, where an int has 32 bits, the encoding
+// might exceed 2^28 bytes. O(n) time. Besides the filter it needs
 // 16 bytes of memory per key to sort them, and in all, with and without Distinct:
-// Bloom 0 and 16, List and Segmented 16, Golomb 8 and 20, Ribbon 9 and 25, Fuse8 and
-// Fuse16 32 and 40, Xor8 64 and 72.
+// Bloom 0 and 16, List and Segmented 16, Golomb 8 and 20 or, if n exceeds 2^32 times the
+// rate, 16, Ribbon 9 and 25, Fuse8 and Fuse16 32 and 40, Xor8 64 and 72.
 func Build(kind Kind, keys []uint64, opt Options) (Filter, error) {
 	return new(Builder).Build(kind, keys, opt)
 }
@@ -189,8 +200,8 @@ func (o Options) rate(s scheme) (float64, error) {
 	switch {
 	case o.Bits != 0 && rate != 0:
 		return 0, fmt.Errorf("%w: both a rate and %d bits are asked for", ErrRate, o.Bits)
-	case o.Bits < 0 || o.Bits > 32:
-		return 0, fmt.Errorf("%w: %d bits, 1 to 32 are possible", ErrRate, o.Bits)
+	case o.Bits < 0 || o.Bits > maxRateBits:
+		return 0, fmt.Errorf("%w: %d bits, 1 to %d are possible", ErrRate, o.Bits, maxRateBits)
 	case o.Bits != 0:
 		return Options{FalsePositiveRate: math.Ldexp(1, -o.Bits)}.rate(s)
 	case rate == 0:

@@ -15,18 +15,20 @@ import (
 //	9   2                number of segments c in which a key's first place may lie, at least 1
 //	11  (c+2)*L*w        fingerprints of w = 1 (Fuse8) or 2 (Fuse16) bytes
 //
-// The number of fingerprints is at least n and at most 8 n + 8. With x the
-// murmur64 finaliser of key + seed, the first place is p = x * c L div 2^64, the
-// second p + L with (x >> 18) mod L exclusive-ored into it, the third p + 2 L
-// with x mod L exclusive-ored into it; a key is let through if the low 8 w bits
+// With log the natural logarithm, L is 2 to the power of log n / log 3.33 + 2.25, rounded
+// down, at most 18. There are max(3, ceil(e / L)) L fingerprints, where e is n max(1.125,
+// 0.875 + 0.25 log 10^6 / log n), rounded, halves up, and 0 if n = 1. All of these are
+// doubles, and no n is so near an edge that the last bits of a logarithm matter. If
+// 4 < n < 10^6, L may also be half as long, for as many fingerprints: the library tries
+// that when a construction fails.
+//
+// With x the murmur64 finaliser of key + seed, the first place is p = x * c L div
+// 2^64, the second p + L with (x >> 18) mod L exclusive-ored into it, the third p +
+// 2 L with x mod L exclusive-ored into it; a key is let through if the low 8 w bits
 // of x xor (x >> 32) equal the xor of the three fingerprints. Graf and Lemire,
 // "Binary Fuse Filters", 2022.
-//
-// L and c do not follow from n: the library tries half the segment length when
-// a construction fails, and derives both by floating-point logarithms.
 const (
 	fuseHeader        = 11
-	fuseMinSegmentLog = 2
 	fuseMaxSegmentLog = 18
 )
 
@@ -60,22 +62,34 @@ func buildFuse[T fingerprint](b *Builder, f *fuseFilter[T], keys []uint64, rate 
 }
 
 // fuse8Bytes is the size of scheme.
-func fuse8Bytes(n int, _ float64) int { return fuseHeader + fuseEntries(n) }
+func fuse8Bytes(n int, _ float64) int { return fuseBytes[uint8](n) }
 
 // fuse16Bytes is the size of scheme.
-func fuse16Bytes(n int, _ float64) int { return fuseHeader + 2*fuseEntries(n) }
+func fuse16Bytes(n int, _ float64) int { return fuseBytes[uint16](n) }
 
-// fuseEntries returns the number of fingerprints that the library makes of n
-// keys, whether or not it halved its segments.
-func fuseEntries(n int) int {
-	if n < 2 {
-		return 3 << fuseMinSegmentLog
-	}
-	log := math.Log(float64(n))
-	segment := 1 << min(fuseMaxSegmentLog, int(log/math.Log(3.33)+2.25))
-	wanted := int(math.Round(float64(n) * max(1.125, 0.875+0.25*math.Log(1e6)/log)))
-	return max(3, (wanted+segment-1)/segment) * segment
+func fuseBytes[T fingerprint](n int) int {
+	_, entries := fuseSize(n)
+	return fuseHeader + entries*int(fingerprintSize[T]())
 }
+
+// fuseSize returns the binary logarithm of the segment length that the library
+// computes for n keys, and the number of fingerprints that it makes of them, whether
+// or not it halves its segments.
+func fuseSize(n int) (segmentLog, entries int) { return fuseSizeOf(n, math.Log(float64(n))) }
+
+// fuseSizeOf is fuseSize with the natural logarithm of n.
+func fuseSizeOf(n int, log float64) (segmentLog, entries int) {
+	segmentLog = min(fuseMaxSegmentLog, int(log/math.Log(3.33)+2.25))
+	wanted := 0
+	if n > 1 {
+		wanted = int(math.Round(float64(n) * max(1.125, 0.875+0.25*math.Log(1e6)/log)))
+	}
+	segment := 1 << segmentLog
+	return segmentLog, max(3, (wanted+segment-1)/segment) * segment
+}
+
+// fuseHalves reports whether the library may halve the segments for n keys.
+func fuseHalves(n int) bool { return n > 4 && n < 1_000_000 }
 
 func decodeFuse8(n int, body []byte, _ int) (Filter, error)  { return decodeFuse[uint8](n, body) }
 func decodeFuse16(n int, body []byte, _ int) (Filter, error) { return decodeFuse[uint16](n, body) }
@@ -84,16 +98,16 @@ func decodeFuse[T fingerprint](n int, body []byte) (Filter, error) {
 	if len(body) < fuseHeader {
 		return nil, malformed("fuse: %d bytes", len(body))
 	}
-	log, segments := body[8], uint64(binary.LittleEndian.Uint16(body[9:]))
-	if log < fuseMinSegmentLog || log > fuseMaxSegmentLog || segments < 1 {
-		return nil, malformed("fuse: %d segments of length 2^%d", segments, log)
+	log, segments := int(body[8]), int(binary.LittleEndian.Uint16(body[9:]))
+	most, entries := fuseSize(n)
+	if log != most && (log != most-1 || !fuseHalves(n)) {
+		return nil, malformed("fuse: segments of length 2^%d for %d keys", log, n)
 	}
-	entries := (segments + 2) << log // below 2^35
-	if entries < uint64(n) || entries > 8*uint64(n)+8 {
-		return nil, malformed("fuse: %d fingerprints for %d keys", entries, n)
+	if segments != entries>>log-2 {
+		return nil, malformed("fuse: %d segments, want %d of length 2^%d", segments, entries>>log-2, log)
 	}
 	payload := body[fuseHeader:]
-	if want := entries * fingerprintSize[T](); uint64(len(payload)) != want {
+	if want := entries * int(fingerprintSize[T]()); len(payload) != want {
 		return nil, malformed("fuse: %d bytes of fingerprints, want %d", len(payload), want)
 	}
 	return &fuseFilter[T]{n: n, table: xorfilter.BinaryFuse[T]{

@@ -32,7 +32,6 @@ import (
 // itself may be as clustered as it likes. It cannot make the filter long either: as the
 // differences add up to less than n 2^r, the payload has at least n (p+1) and less
 // than n (r+2) bits.
-const golombMaxBits = 32
 
 // golombLine is the number of bits of the payload that one entry of the index
 // stands for, and the most that Contains reads, but for one code. At rate 2^-8 that is
@@ -48,7 +47,11 @@ type golombFilter struct {
 	data []byte // the payload and eight zero bytes
 
 	places []uint64 // of each line the place, ascending, and at the end one above all
-	ends   []uint16 // of each line the bit of it, less one, at which the code of the place ends
+	// ends has of each line the bit of it, less one, at which the code of the place
+	// ends, modulo 2^16. That cuts off only what is never used: where a code spans
+	// lines, all but the last of them share its place with the next line, and answer reads
+	// on from none of those. In the last one the code ends, so that the bit is below 512.
+	ends []uint16
 }
 
 // golombRice returns p.
@@ -111,7 +114,7 @@ func decodeGolomb(n int, body []byte, maxBytes int) (Filter, error) {
 		return nil, malformed("golomb: no rate")
 	}
 	r, payload := int(body[0]), body[1:]
-	if r < 1 || r > golombMaxBits {
+	if r < 1 || r > maxRateBits {
 		return nil, malformed("golomb: rate 2^-%d", r)
 	}
 	least := uint64(n) * uint64(golombRice(r)+1)
@@ -130,7 +133,7 @@ func decodeGolomb(n int, body []byte, maxBytes int) (Filter, error) {
 	return f, nil
 }
 
-func golombLines(size int) int { return (8*size + golombLine - 1) / golombLine }
+func golombLines(size int) int { return (size + golombLine/8 - 1) / (golombLine / 8) }
 
 // golombMemory returns the bytes that a filter with a payload of size bytes holds,
 // some hundred not counted.

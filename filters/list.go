@@ -49,20 +49,11 @@ func listWidth(n int, rate float64) int {
 	return min(64, ceilLog2(n)+1-exp)
 }
 
-// listBytes is the size of scheme. A difference between neighbours of n uniform
-// keys exceeds a share x of all with a chance of (1-x)^n. That of the shortened
-// keys, which are whole numbers, is j or more where the former exceeds j - 1/2 on
-// average.
+// listBytes is the size of scheme.
 func listBytes(n int, rate float64) int {
 	width := listWidth(n, rate)
 	rice := riceBits(n, width)
-	largest := math.Ldexp(1, width-rice) // no quotient is as large
-	half := math.Ldexp(0.5, -rice)
-	quotient := 0.0                            // of a difference, expected
-	for i := 1.0; i <= min(largest, 64); i++ { // each term is less than 0.61 of the one before
-		quotient += math.Pow(1-(i-half)/largest, float64(n))
-	}
-	return 1 + int(math.Round(float64(n)*(float64(rice+1)+quotient)/8+7.0/16))
+	return 1 + riceBytes(n, rice, math.Ldexp(1, width-rice))
 }
 
 // ceilLog2 returns the binary logarithm of n, rounded up; n is at least 1.

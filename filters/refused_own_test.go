@@ -82,7 +82,9 @@ var (
 		},
 	}
 
-	oneKey = []byte{1, 0, 1, 2, 3, 4, 5, 6, 7, 8} // the record of a segment of one key
+	// The records of a segment of one key: 0, of which the blend is 0, and 2^63.
+	lowKey  = []byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	highKey = []byte{1, 0, 0x8a, 0xa9, 0xce, 0x79, 0xa5, 0x6e, 0xc2, 0x25}
 
 	// A segmented filter of three keys has its rate at 8, then one segment: position
 	// at 9, number of keys and kind at 10, sum at 12, length at 20, body at 21.
@@ -110,11 +112,19 @@ var (
 		},
 		{
 			"segments that need no splitting", filters.Segmented, 0, "malformed",
-			both(keysClaimed(2), body(slices.Concat([]byte{8, 1}, oneKey, []byte{1}, oneKey)...)),
+			both(keysClaimed(2), body(slices.Concat([]byte{8, 1}, lowKey, []byte{1}, highKey)...)),
 		},
 		{
 			"segment behind the last key", filters.Segmented, 0, "malformed",
-			both(keysClaimed(2), body(slices.Concat([]byte{8, 0}, oneKey, []byte{1}, oneKey)...)),
+			both(keysClaimed(2), body(slices.Concat([]byte{8, 0}, lowKey, []byte{1}, highKey)...)),
+		},
+		{
+			"segments of 55 bits, which have no room for so many keys", filters.Segmented, 0, "malformed",
+			both(keysClaimed(1025), body(slices.Concat([]byte{1, 55}, lowKey, []byte{55}, fullSegment())...)),
+		},
+		{
+			"segment of one key that lies in another", filters.Segmented, 0, "malformed",
+			both(keysClaimed(1025), body(slices.Concat([]byte{1, 1}, fullSegment(), []byte{1}, lowKey)...)),
 		},
 	}
 
@@ -134,6 +144,17 @@ var (
 		}},
 	}
 )
+
+// fullSegment returns the record of a segment of 1024 keys at one bit, whichever they are.
+func fullSegment() []byte {
+	const keys = 1024
+	f, err := filters.Build(filters.Segmented, vectorKeys(filters.Salt{}, 0, keys), filters.Options{Bits: 1})
+	if err != nil {
+		panic(err)
+	}
+	data := f.AppendTo(nil)
+	return data[10 : len(data)-4] // behind header, bits and position
+}
 
 // shards returns a change that replaces the shards of a ribbon.
 func shards(text string) func([]byte) []byte {

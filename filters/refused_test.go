@@ -103,6 +103,11 @@ var refusedEdits = []edit{
 		"fuse8 of too many segments that are there", filters.Fuse8, 0, "malformed",
 		func(data []byte) []byte { return append(set(17, 3)(data), make([]byte, 16)...) },
 	},
+	{"fuse8 of half the segment length for three keys", filters.Fuse8, 0, "malformed", set(16, 2, 4)},
+	{
+		"fuse8 of a segment too many", filters.Fuse8, 0, "malformed",
+		func(data []byte) []byte { return append(set(17, 2)(data), make([]byte, 8)...) },
+	},
 	{"fuse8 with fewer fingerprints than keys", filters.Fuse8, 0, "malformed", keysClaimed(25)},
 	{"fuse8 one byte short", filters.Fuse8, 0, "malformed", oneLess},
 	{"fuse8 with a trailing byte", filters.Fuse8, 0, "malformed", oneMore},

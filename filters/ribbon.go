@@ -71,14 +71,8 @@ type ribbonFilter struct {
 	table *ribbon.Filter
 }
 
-// ribbonBits returns the least r with 2^-r at most the rate, 1 to 32.
-func ribbonBits(rate float64) int {
-	_, exp := math.Frexp(rate) // rate in [2^(exp-1), 2^exp)
-	return max(1, min(ribbon.MaxBits, 1-exp))
-}
-
 func buildRibbon(b *Builder, keys []uint64, rate float64) (Filter, error) {
-	width := ribbonBits(rate)
+	width := rateBits(rate)
 	table := b.ribbon.Build(keys, width, b.workers)
 	if table == nil {
 		return buildGolomb(b, keys, math.Ldexp(1, -width))
@@ -91,7 +85,7 @@ func buildRibbon(b *Builder, keys []uint64, rate float64) (Filter, error) {
 // ribbonBytes is the size of a body whose shards have about as many keys as the mean
 // and are solved by one of their first attempts.
 func ribbonBytes(n int, rate float64) int {
-	shards, width := ribbon.Shards(n), ribbonBits(rate)
+	shards, width := ribbon.Shards(n), rateBits(rate)
 	metadata, slots := 0, ribbon.Slots(n, 1, 0)
 	if shards > 1 {
 		metadata = shards * 33 / 32 // 8.25 bits each

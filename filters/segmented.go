@@ -34,7 +34,7 @@ func SegmentKey(bucket uint32, key uint64) uint64 {
 // follow from the set and not from its history.
 type SegmentedFilter struct {
 	n          int // keys
-	bits       int // the rate of every segment is 2^-bits; 0 where there is none
+	bits       int // the rate of every segment is 2^-bits; without segments it says nothing
 	size       int // bytes of the body, positions counted as one byte each
 	memory     int // bytes, at most
 	generation uint64
@@ -134,10 +134,14 @@ func (f *SegmentedFilter) Len() int { return f.n }
 // set is 0. It is no protection from someone who chooses the keys at will.
 func (f *SegmentedFilter) Generation() uint64 { return f.generation }
 
+// Memory returns an upper bound of the bytes of memory that f takes. Filters of which
+// Apply made one from the other share most of it.
+func (f *SegmentedFilter) Memory() int { return f.memory }
+
 // Contains reports whether key may be in the set.
 func (f *SegmentedFilter) Contains(key uint64) bool {
 	at := f.find(key)
-	return at >= 0 && f.entries[at].Contains(key) && f.entries[at].contains(key)
+	return at >= 0 && f.entries[at].Contains(key) && f.entries[at].passes(key)
 }
 
 // find returns the index of the last segment that begins at key or before, -1 if
@@ -169,7 +173,7 @@ func (f *SegmentedFilter) containsChunk(keys []uint64, at int) (answers uint64, 
 		for end < len(keys) && f.entries[at].Contains(keys[end]) {
 			end++
 		}
-		answers |= f.entries[at].containsRun(keys[i:end]) << i
+		answers |= f.entries[at].passesRun(keys[i:end]) << i
 		i = end
 	}
 	return answers, at

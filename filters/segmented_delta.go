@@ -18,8 +18,9 @@ import (
 //
 // The intervals ascend and are disjoint. Each takes the place of all segments of the
 // filter with which it shares keys. An interval of no keys, of which n and kind are
-// the last field, only takes them away. The result has to be a filter that could be
-// encoded as a whole, of the generation named.
+// the last field, only takes one away, of just this interval. A segment that the filter has
+// is not repeated, that is one of the same interval, n and sum. The result has to be a
+// filter that could be encoded as a whole, of the generation named.
 const (
 	deltaMagic  = "DS"
 	deltaHeader = 1 + 8 + 8 // behind the version
@@ -57,7 +58,8 @@ func appendDelta(dst []byte, bits int, from, to uint64, changes []change) []byte
 //
 // It returns ErrBase if the delta starts from another generation than f's, or
 // ErrTooLarge, ErrVersion, or ErrMalformed, also if the result is not of the generation
-// that delta names. O(len(delta) + segments).
+// that delta names. It takes memory for the result only once delta is read to its end and
+// all but the filters inside is known to be right. O(len(delta) + segments).
 func (f *SegmentedFilter) Apply(delta []byte, limits Limits) (*SegmentedFilter, error) {
 	limits = limits.orDefault()
 	if len(delta) > limits.MaxBytes {
@@ -72,61 +74,97 @@ func (f *SegmentedFilter) Apply(delta []byte, limits Limits) (*SegmentedFilter, 
 	if from != f.generation {
 		return nil, fmt.Errorf("%w: %016x, the filter is of %016x", ErrBase, from, f.generation)
 	}
-	if bits < 1 || bits > maxBits || f.n > 0 && bits != f.bits {
+	if bits < 1 || bits > maxRateBits || f.n > 0 && bits != f.bits {
 		return nil, malformed("delta of %d bits to a filter of %d", bits, f.bits)
 	}
-	entries, err := f.replace(recordReader{bits: bits, rest: rest[deltaHeader:]}, limits.MaxBytes)
+	r := recordReader{bits: bits, rest: rest[deltaHeader:]}
+	all, err := f.tally(r)
 	if err != nil {
 		return nil, err
 	}
-	next := newSegmentedFilter(bits, entries)
-	if next.n > limits.MaxKeys || next.memory > limits.MaxBytes+memoryNotCounted {
-		return nil, fmt.Errorf("%w: %d keys in %d bytes of memory, at most %d in %d", ErrTooLarge, next.n, next.memory, limits.MaxKeys, limits.MaxBytes)
-	}
-	if next.generation != to {
-		return nil, malformed("delta to %016x leads to %016x", to, next.generation)
-	}
-	if err := checkEntries(entries); err != nil {
+	if err := all.within(limits); err != nil {
 		return nil, err
 	}
-	return next, nil
+	if all.generation != to {
+		return nil, malformed("delta to %016x leads to %016x", to, all.generation)
+	}
+	return f.replace(r, all.count)
 }
 
-// replace returns the entries of f with the changes that r reads, which take at most
-// maxBytes of memory.
-func (f *SegmentedFilter) replace(r recordReader, maxBytes int) (entries []entry, err error) {
+// merge calls keep for each segment of f that stays and put for each that r reads in
+// the place of others, in ascending order, until one of them returns an error.
+func (f *SegmentedFilter) merge(r recordReader, keep func(entry) error, put func(record) error) error {
 	old := f.entries
 	for len(r.rest) > 0 {
 		s, err := r.next()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for len(old) > 0 && old[0].before(s.Interval) {
-			entries, old = append(entries, old[0]), old[1:]
+		for ; len(old) > 0 && old[0].before(s.Interval); old = old[1:] {
+			if err := keep(old[0]); err != nil {
+				return err
+			}
 		}
-		for len(old) > 0 && !s.before(old[0].Interval) {
-			old = old[1:]
+		gone := 0
+		for gone < len(old) && !s.before(old[gone].Interval) {
+			gone++
 		}
+		if err := s.replaces(old[:gone], r.bits); err != nil {
+			return err
+		}
+		old = old[gone:]
 		if s.n == 0 {
 			continue
 		}
-		opened, err := s.open(r.bits, maxBytes)
-		if err != nil {
-			return nil, err
-		}
-		maxBytes -= opened.memory(r.bits)
-		entries = append(entries, entry{opened.Prefix, opened})
-	}
-	return append(entries, old...), nil
-}
-
-// checkEntries checks that entries are the segments of some set.
-func checkEntries(entries []entry) error {
-	var shape shape
-	for _, e := range entries {
-		if err := shape.next(e.Interval, e.n); err != nil {
+		if err := put(s); err != nil {
 			return err
 		}
 	}
-	return shape.end()
+	for _, e := range old {
+		if err := keep(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replaces checks that s has to be told where gone are the segments with which it
+// shares keys. Two filters have one delta, therefore.
+func (s record) replaces(gone []entry, bits int) error {
+	same := len(gone) == 1 && gone[0].Interval == s.Interval
+	switch {
+	case s.n == 0 && !same:
+		return malformed("delta empties %#x of %d bits, which is no segment", s.Prefix, s.Bits)
+	case s.n > 0 && same && gone[0].digest == s.digest(bits):
+		return malformed("delta repeats the segment at %#x", s.Prefix)
+	}
+	return nil
+}
+
+// tally reads all of r, and returns what f will be with the changes that it makes.
+func (f *SegmentedFilter) tally(r recordReader) (all tally, err error) {
+	keep := func(e entry) error { return all.add(e.Interval, e.n, e.memory(r.bits), e.digest) }
+	put := func(s record) error { return all.add(s.Interval, s.n, s.memory(r.bits), s.digest(r.bits)) }
+	if err := f.merge(r, keep, put); err != nil {
+		return all, err
+	}
+	return all, all.shape.end()
+}
+
+// replace returns f with the changes that r makes, which then has so many segments.
+func (f *SegmentedFilter) replace(r recordReader, count int) (*SegmentedFilter, error) {
+	entries := make([]entry, 0, count)
+	keep := func(e entry) error {
+		entries = append(entries, e)
+		return nil
+	}
+	put := func(s record) error {
+		opened, err := s.open(r.bits)
+		entries = append(entries, entry{s.Prefix, opened})
+		return err
+	}
+	if err := f.merge(r, keep, put); err != nil {
+		return nil, err
+	}
+	return newSegmentedFilter(r.bits, entries), nil
 }

@@ -30,24 +30,31 @@ func mix(key uint64) uint64 {
 	return key ^ key>>31
 }
 
-// setDigest computes the digest of s in a filter of so many bits.
-func (s *segment) setDigest(bits int) {
-	const odd = 0x9e3779b97f4a7c15
-	h := mix(s.Prefix + odd)
-	h = mix(h ^ uint64(bits)<<32 ^ uint64(s.Bits)<<16 ^ uint64(s.n))
-	s.digest = mix(h + s.sum)
+// unmix is the inverse of mix.
+func unmix(mixed uint64) uint64 {
+	mixed = (mixed ^ mixed>>31 ^ mixed>>62) * 0x319642b2d24d8ec3
+	mixed = (mixed ^ mixed>>27 ^ mixed>>54) * 0x96de1b173f119089
+	return mixed ^ mixed>>30 ^ mixed>>60
 }
 
-// contains reports whether key, of the interval of s, may be in the set.
-func (s *segment) contains(key uint64) bool {
+// digestOf returns the digest of a segment of n keys in a filter of so many bits.
+func digestOf(i Interval, n int, sum uint64, bits int) uint64 {
+	const odd = 0x9e3779b97f4a7c15
+	h := mix(i.Prefix + odd)
+	h = mix(h ^ uint64(bits)<<32 ^ uint64(i.Bits)<<16 ^ uint64(n))
+	return mix(h + sum)
+}
+
+// passes reports whether key, of the interval of s, may be in the set.
+func (s *segment) passes(key uint64) bool {
 	if s.inner == nil {
 		return mix(key) == s.sum
 	}
 	return s.inner.Contains(mix(key))
 }
 
-// containsRun returns the answers for up to 64 keys of the interval of s.
-func (s *segment) containsRun(keys []uint64) (answers uint64) {
+// passesRun returns the answers for up to 64 keys of the interval of s.
+func (s *segment) passesRun(keys []uint64) (answers uint64) {
 	const fewest = 8 // keys for which a batch pays
 	if f, ok := s.inner.(*ribbonFilter); ok && len(keys) >= fewest {
 		var mixed [64]uint64
@@ -59,7 +66,7 @@ func (s *segment) containsRun(keys []uint64) (answers uint64) {
 		return in[0]
 	}
 	for i, key := range keys {
-		if s.contains(key) {
+		if s.passes(key) {
 			answers |= 1 << i
 		}
 	}
@@ -124,7 +131,7 @@ func (b *segmentBuilder) build(p pending, bits int) *segment {
 		s.sum += mixed
 		b.mixed = append(b.mixed, mixed)
 	}
-	s.setDigest(bits)
+	s.digest = digestOf(s.Interval, s.n, s.sum, bits)
 	if s.n == 1 {
 		return s
 	}

@@ -219,9 +219,11 @@ func segmentedFrame(n int, body []byte) []byte {
 	return filterstest.FixChecksum(append(append(data, body...), 0, 0, 0, 0))
 }
 
-// one returns the record of a segment of one key at a position.
-func one(position ...byte) []byte {
-	return append(position, 1, 0, 1, 2, 3, 4, 5, 6, 7, 8)
+// one returns the record of a segment of one key at a position of one byte.
+func one(t testing.TB, position byte, key uint64) []byte {
+	record := segmentedBody(segmented(t, []uint64{key}, filters.Options{}))[1:] // without bits
+	record[0] = position
+	return record
 }
 
 func TestSegmentedRefused(t *testing.T) {
@@ -233,17 +235,20 @@ func TestSegmentedRefused(t *testing.T) {
 		body []byte
 		ok   bool
 	}{
-		{"one key", 1, append([]byte{8}, one(0)...), true},
+		{"one key", 1, append([]byte{8}, one(t, 0, 5)...), true},
 		{"two keys", 2, pair, true},
-		{"full segment and a key", 1025, slices.Concat([]byte{8}, one(1), append([]byte{1}, full...)), true},
-		{"full segment and a key deep down", 1025, slices.Concat([]byte{8}, one(54), append([]byte{54}, full...)), true},
+		{"full segment and a key", 1025, slices.Concat([]byte{8}, one(t, 1, 5), append([]byte{1}, full...)), true},
+		{"full segment and a key deep down", 1025, slices.Concat([]byte{8}, one(t, 54, 5), append([]byte{54}, full...)), true},
+		{"full segment in 55 bits and a key", 1025, slices.Concat([]byte{8}, one(t, 55, 5), append([]byte{55}, full...)), false},
+		{"full segment and a key of the other half", 1025, slices.Concat([]byte{8}, one(t, 1, 1<<63), append([]byte{1}, full...)), false},
+		{"full segment and the first key behind", 1025, slices.Concat([]byte{8}, one(t, 54, 1<<10), append([]byte{54}, full...)), false},
 		{"no bits", 1, nil, false},
-		{"0 bits", 1, append([]byte{0}, one(0)...), false},
-		{"33 bits", 1, append([]byte{33}, one(0)...), false},
+		{"0 bits", 1, append([]byte{0}, one(t, 0, 5)...), false},
+		{"33 bits", 1, append([]byte{33}, one(t, 0, 5)...), false},
 		{"no segment", 1, []byte{8}, false},
-		{"more keys claimed", 2, append([]byte{8}, one(0)...), false},
+		{"more keys claimed", 2, append([]byte{8}, one(t, 0, 5)...), false},
 		{"fewer keys claimed", 1, pair, false},
-		{"empty segment", 1, slices.Concat([]byte{8, 1, 0, 0}, one(1)), false},
+		{"empty segment", 1, slices.Concat([]byte{8, 1, 0, 0}, one(t, 1, 5)), false},
 		{"one key with a filter", 1, append([]byte{8, 0, 1, 5 << 3}, pair[4:]...), false},
 		{"two keys without a filter", 2, append([]byte{8, 0, 2, 0}, make([]byte, 8)...), false},
 		{"bloom inside", 2, append([]byte{8, 0, 2, 1 << 3}, pair[4:]...), false},
@@ -251,17 +256,17 @@ func TestSegmentedRefused(t *testing.T) {
 		{"unknown kind inside", 2, append([]byte{8, 0, 2, 31 << 3}, pair[4:]...), false},
 		{"1025 keys", 1025, append([]byte{8, 0, 1, full[1] | 4}, full[2:]...), false},
 		{"position cut off", 1, []byte{8, 0x81}, false},
-		{"record cut off", 1, append([]byte{8}, one(0)[:9]...), false},
+		{"record cut off", 1, append([]byte{8}, one(t, 0, 5)[:9]...), false},
 		{"inner length cut off", 2, pair[:12], false},
 		{"inner body cut off", 2, pair[:len(pair)-1], false},
 		{"inner body one byte longer", 2, append(slices.Clone(pair), 0), false},
 		{"inner length of ten bytes", 2, append(slices.Clone(pair[:12]), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1), false},
-		{"a segment that is too deep", 1, append([]byte{8}, one(1)...), false},
-		{"two segments of too few keys", 2, slices.Concat([]byte{8}, one(1), one(1)), false},
-		{"one key and a full segment split too deep", 1025, slices.Concat([]byte{8}, one(2), append([]byte{1}, full...)), false},
-		{"empty segment beside enough keys", 1025, slices.Concat([]byte{8, 2, 0, 0, 3}, full, one(3)), false},
-		{"segment behind the last", 2, slices.Concat([]byte{8}, one(0), one(0)), false},
-		{"too few keys beside too many", 1027, slices.Concat([]byte{8}, one(2), one(2), append([]byte{2}, full...), one(2)), false},
+		{"a segment that is too deep", 1, append([]byte{8}, one(t, 1, 5)...), false},
+		{"two segments of too few keys", 2, slices.Concat([]byte{8}, one(t, 1, 5), one(t, 1, 1<<63)), false},
+		{"one key and a full segment split too deep", 1025, slices.Concat([]byte{8}, one(t, 2, 5), append([]byte{1}, full...)), false},
+		{"empty segment beside enough keys", 1025, slices.Concat([]byte{8, 2, 0, 0, 3}, full, one(t, 3, 3<<61)), false},
+		{"segment behind the last", 2, slices.Concat([]byte{8}, one(t, 0, 5), one(t, 0, 5)), false},
+		{"too few keys beside too many", 1027, slices.Concat([]byte{8}, one(t, 2, 5), one(t, 2, 1<<62), append([]byte{2}, full...), one(t, 2, 3<<62)), false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			data := segmentedFrame(test.n, test.body)

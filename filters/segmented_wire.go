@@ -27,7 +27,8 @@ import (
 // one key lets through the key that, mixed, is its sum.
 //
 // The segments are all that the definition gives for the keys: the parent of each
-// interval has more than 1024 keys, so that a lone segment is the interval of all keys.
+// interval has more than 1024 keys, so that a lone segment is the interval of all keys,
+// and none has more than 54 bits. The one key of a segment lies in it.
 //
 // The generation of a filter is the sum of the digests of its segments, modulo 2^64.
 // With mix as above and b the bits of the interval that are fixed, the digest is
@@ -35,9 +36,12 @@ import (
 //	mix(mix(mix(first key + 0x9e3779b97f4a7c15) xor (r 2^32 + b 2^16 + n)) + sum)
 const (
 	segmentedHeader = 1
-	maxBits         = 32
 	recordHeader    = 2 + 8 // n and kind, sum
 	recordKind      = 11    // n takes the bits below
+
+	// segmentBits is the most leading bits of the interval of a segment: 54. The parent
+	// of a longer one has no room for more than segmentKeys keys.
+	segmentBits = 64 - recordKind + 1
 )
 
 // leastBytes returns the length that the body of a filter inside a segment has at least.
@@ -104,6 +108,9 @@ func (r *recordReader) next() (s record, err error) {
 	s.sum = binary.LittleEndian.Uint64(r.rest[2:])
 	r.rest = r.rest[recordHeader:]
 	if s.n == 1 && s.kind == 0 {
+		if key := unmix(s.sum); !s.Contains(key) {
+			return s, malformed("segment at %#x: of %d bits and key %#x", s.Prefix, s.Bits, key)
+		}
 		return s, nil
 	}
 	s.body, err = r.body(s)
@@ -130,17 +137,19 @@ func (r *recordReader) body(s record) ([]byte, error) {
 	return data[:length:length], nil
 }
 
-// open decodes the filter inside, with at most maxBytes of memory for all.
-func (s record) open(bits, maxBytes int) (*segment, error) {
-	needed := segmentMemory
-	if s.n > 1 {
-		needed += innerMemory(s.kind, s.n, len(s.body), bits)
+// memory returns an upper bound of the bytes of memory that the segment will take.
+func (s record) memory(bits int) int {
+	if s.n == 1 {
+		return segmentMemory
 	}
-	if needed > maxBytes {
-		return nil, fmt.Errorf("%w: segment at %#x needs %d bytes of memory, %d are left", ErrTooLarge, s.Prefix, needed, maxBytes)
-	}
-	opened := &segment{Interval: s.Interval, n: s.n, sum: s.sum, bytes: len(s.body)}
-	opened.setDigest(bits)
+	return segmentMemory + innerMemory(s.kind, s.n, len(s.body), bits)
+}
+
+func (s record) digest(bits int) uint64 { return digestOf(s.Interval, s.n, s.sum, bits) }
+
+// open decodes the filter inside, in s.memory bytes.
+func (s record) open(bits int) (*segment, error) {
+	opened := &segment{Interval: s.Interval, n: s.n, sum: s.sum, bytes: len(s.body), digest: s.digest(bits)}
 	if s.n == 1 {
 		return opened, nil
 	}
@@ -153,65 +162,81 @@ func (s record) open(bits, maxBytes int) (*segment, error) {
 }
 
 func decodeSegmented(n int, body []byte, maxBytes int) (Filter, error) {
-	if len(body) < segmentedHeader || body[0] < 1 || body[0] > maxBits {
+	if len(body) < segmentedHeader || body[0] < 1 || body[0] > maxRateBits {
 		return nil, malformed("segmented: rate 2^-% x", body[:min(segmentedHeader, len(body))])
 	}
 	r := recordReader{bits: int(body[0]), rest: body[segmentedHeader:]}
-	count, err := checkRecords(r, n)
+	all, err := tallyOf(r)
 	if err != nil {
 		return nil, err
 	}
-	maxBytes += memoryNotCounted
-	if count > maxBytes/segmentMemory {
-		return nil, fmt.Errorf("%w: %d segments need more than %d bytes", ErrTooLarge, count, maxBytes)
+	if all.keys != n {
+		return nil, malformed("segmented: %d keys in the segments, %d in all", all.keys, n)
 	}
-	entries := make([]entry, 0, count)
+	if err := all.within(Limits{MaxKeys: n, MaxBytes: maxBytes}); err != nil {
+		return nil, err
+	}
+	entries := make([]entry, 0, all.count)
 	for len(r.rest) > 0 {
 		s, err := r.next()
 		if err != nil {
 			return nil, err
 		}
-		opened, err := s.open(r.bits, maxBytes)
+		opened, err := s.open(r.bits)
 		if err != nil {
 			return nil, err
 		}
-		maxBytes -= opened.memory(r.bits)
 		entries = append(entries, entry{opened.Prefix, opened})
 	}
 	return newSegmentedFilter(r.bits, entries), nil
 }
 
-// checkRecords checks all that can be without memory, and returns the number of
-// segments, which must have n keys together.
-func checkRecords(r recordReader, n int) (count int, err error) {
-	var shape shape
-	keys := 0
+// tallyOf reads all segments of a filter.
+func tallyOf(r recordReader) (all tally, err error) {
 	for len(r.rest) > 0 {
 		s, err := r.next()
 		if err != nil {
-			return 0, err
+			return all, err
 		}
 		if s.n == 0 {
-			return 0, malformed("segment at %#x: no keys", s.Prefix)
+			return all, malformed("segment at %#x: no keys", s.Prefix)
 		}
-		if err := shape.next(s.Interval, s.n); err != nil {
-			return 0, err
+		if err := all.add(s.Interval, s.n, s.memory(r.bits), s.digest(r.bits)); err != nil {
+			return all, err
 		}
-		keys += s.n
-		count++
 	}
-	if keys != n {
-		return 0, malformed("segmented: %d keys in the segments, %d in all", keys, n)
+	return all, all.shape.end()
+}
+
+// tally is what a filter of some segments would be, before any of them is opened.
+type tally struct {
+	count, keys, memory int
+	generation          uint64
+	shape               shape
+}
+
+// add takes one more segment, which must lie behind the others.
+func (t *tally) add(i Interval, keys, memory int, digest uint64) error {
+	t.count++
+	t.keys += keys
+	t.memory += memory
+	t.generation += digest
+	return t.shape.next(i, keys)
+}
+
+func (t *tally) within(limits Limits) error {
+	if t.keys > limits.MaxKeys || t.memory-memoryNotCounted > limits.MaxBytes {
+		return fmt.Errorf("%w: %d keys in %d bytes of memory, at most %d in %d", ErrTooLarge, t.keys, t.memory, limits.MaxKeys, limits.MaxBytes)
 	}
-	return count, shape.end()
+	return nil
 }
 
 // shape checks that intervals, which come in ascending order and are disjoint, are
 // the segments of some set: that each node of the trie above one has more than
-// segmentKeys keys. That takes constant time for each.
+// segmentKeys keys, and room for them. That takes constant time for each.
 type shape struct {
 	// nodes above the last segment with segments in both halves, from the root down
-	open  [64]struct{ bits, keys int }
+	open  [segmentBits]struct{ bits, keys int }
 	depth int
 	last  Interval
 	keys  int // of last
@@ -221,6 +246,9 @@ type shape struct {
 
 // next takes one more interval, of so many keys.
 func (s *shape) next(i Interval, keys int) error {
+	if i.Bits > segmentBits {
+		return malformed("segment at %#x: of %d bits, at most %d", i.Prefix, i.Bits, segmentBits)
+	}
 	if !s.any {
 		s.any, s.bits, s.last, s.keys = true, -1, i, keys
 		return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -16,9 +17,12 @@ type counted struct {
 }
 
 // slowShape is shape by the definition: every node above a segment has too many
-// keys for one.
+// keys for one, and no node more than there are.
 func slowShape(segments []counted) bool {
 	for _, s := range segments {
+		if s.Bits > 0 && uint64(s.keys-1) > ^uint64(0)>>s.Bits {
+			return false
+		}
 		for i := s.Interval; i.Bits > 0; {
 			i = i.parent()
 			keys := 0
@@ -27,7 +31,7 @@ func slowShape(segments []counted) bool {
 					keys += other.keys
 				}
 			}
-			if keys <= segmentKeys {
+			if keys <= segmentKeys || uint64(keys-1) > ^uint64(0)>>i.Bits {
 				return false
 			}
 		}
@@ -52,6 +56,10 @@ func TestShape(t *testing.T) {
 	for seed := range uint64(20_000) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		segments := randomTrie(r, Interval{}, 2+r.IntN(5))
+		if r.IntN(8) == 0 { // deep down
+			bits := 50 + r.IntN(14)
+			segments = append(randomTrie(r, Interval{0, bits}, 2), fullBeside(bits)...)
+		}
 		if r.IntN(2) == 0 && len(segments) > 0 {
 			at := r.IntN(len(segments))
 			switch r.IntN(3) {
@@ -96,18 +104,22 @@ func randomTrie(r *rand.Rand, i Interval, levels int) []counted {
 	return append(randomTrie(r, low, levels-1), randomTrie(r, high, levels-1)...)
 }
 
-// TestShapeDeep goes down to the last bit, and so through all that shape has room for.
-func TestShapeDeep(t *testing.T) {
-	segments := []counted{{Interval{0, 64}, 1}, {Interval{1, 64}, 1}}
-	for bits := 63; bits > 0; bits-- {
+// fullBeside returns full segments, each the other half of a node above key 0, from one
+// of so many bits up.
+func fullBeside(bits int) (segments []counted) {
+	for ; bits > 0; bits-- {
 		segments = append(segments, counted{Interval{1 << (64 - bits), bits}, segmentKeys})
 	}
-	if err := checkCounted(segments); !errors.Is(err, ErrMalformed) { // two keys behind 63 bits are split
-		t.Errorf("got %v, want ErrMalformed", err)
-	}
-	segments[0].Interval = Interval{0, 63}
-	if err := checkCounted(slices.Delete(segments, 1, 2)); err != nil {
-		t.Error(err)
+	return segments
+}
+
+// TestShapeDeep goes down to the last bit: 54 bits leave room for 1024 keys, 55 do not.
+func TestShapeDeep(t *testing.T) {
+	for bits := 1; bits <= 64; bits++ {
+		segments := append([]counted{{Interval{0, bits}, 1}}, fullBeside(bits)...)
+		if err := checkCounted(segments); errors.Is(err, ErrMalformed) != (bits > 54) || slowShape(segments) != (bits <= 54) {
+			t.Errorf("%d bits: %v", bits, err)
+		}
 	}
 }
 
@@ -155,6 +167,11 @@ func TestSegmentedMemory(t *testing.T) {
 		if _, err := Decode(data, Limits{MaxBytes: least}); err != nil {
 			t.Errorf("%d keys in %d bytes: %v", n, least, err)
 		}
+		for _, most := range []int{math.MaxInt, math.MaxInt - 1, math.MaxInt - memoryNotCounted} {
+			if _, err := Decode(data, Limits{MaxBytes: most}); err != nil {
+				t.Errorf("%d keys in %d bytes: %v", n, most, err)
+			}
+		}
 		if f, err := Decode(data, Limits{MaxBytes: least - 1}); f != nil || !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%d keys in %d bytes: %v, %v, want ErrTooLarge", n, least-1, f, err)
 		}
@@ -180,7 +197,7 @@ func FuzzDecodeSegmented(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		n := 0
 		for r := (recordReader{bits: 8, rest: body[min(1, len(body)):]}); len(r.rest) > 0; {
-			if len(body) > 0 && body[0] >= 1 && body[0] <= maxBits {
+			if len(body) > 0 && body[0] >= 1 && body[0] <= maxRateBits {
 				r.bits = int(body[0])
 			}
 			s, err := r.next()

@@ -9,8 +9,10 @@ import (
 
 // Segments is a set of segment keys that changes, with its [SegmentedFilter] kept
 // up to date: adding or removing a key marks its segment, and Filter builds the
-// marked ones only. It holds the keys, 8 bytes each and up to half as much again where keys
-// are added one by one. It must not be used by two goroutines at once.
+// marked ones only. It holds the keys, 8 bytes each and up to twice as much where they
+// come and go one by one (10 to 11 if uniform keys come only), some 60 bytes for each
+// segment, of now and of the last 64 filters, and the last filter. It must not be used by
+// two goroutines at once.
 //
 // More than 2^28 keys give a filter that no peer decodes.
 type Segments struct {
@@ -37,7 +39,7 @@ type Segments struct {
 type slot struct {
 	Interval
 	keys  []uint64 // ascending; none in a grave
-	built *segment // of the last filter that had it; nil if none had
+	built *segment // of the last filter; nil if it has none here
 }
 
 // NewSegments returns an empty set whose filters have the rate that opt asks for,
@@ -62,8 +64,9 @@ func (s *Segments) Len() int { return s.n }
 
 // Add adds keys, which may repeat, come in any order and be in the set already, and
 // returns how many were new. It neither changes nor keeps the slice. One key costs
-// O(log n), and moving at most the 1024 keys of its segment; many at once are
-// sorted and handed out segment by segment.
+// O(log n), and moving at most the 1024 keys of its segment; where that is split, or made,
+// also 4 bytes for each segment behind it. Many at once are sorted and handed out
+// segment by segment.
 func (s *Segments) Add(keys ...uint64) int {
 	keys = s.ascending(keys)
 	before := s.n
@@ -216,6 +219,9 @@ func (s *Segments) removeFrom(at int, keys []uint64) bool {
 		return false
 	}
 	s.n -= len(old) - len(left)
+	if len(left) < cap(left)/2 {
+		left = slices.Clone(left)
+	}
 	s.slots[id].keys = left
 	s.marked.Add(id)
 	return true

@@ -3,6 +3,7 @@ package filters
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"slices"
 	"sort"
 
@@ -16,6 +17,7 @@ const maxHistory = 64
 type step struct {
 	from    uint64          // generation of the filter before
 	changed *roaring.Bitmap // slots that were built anew or emptied
+	before  []uint64        // for each of them the digest that its segment had then; 0 if there was none
 }
 
 // Filter returns the filter of the keys. It builds the segments that changed since
@@ -25,10 +27,9 @@ func (s *Segments) Filter() *SegmentedFilter {
 	if s.marked.IsEmpty() {
 		return s.last
 	}
-	changed := s.rebuild()
-	changed.Or(roaring.And(s.marked, s.graves))
+	changes := s.rebuild()
 	s.marked.Clear()
-	if changed.IsEmpty() {
+	if changes.changed.IsEmpty() {
 		return s.last // keys came and went
 	}
 	entries := make([]entry, len(s.order))
@@ -36,7 +37,7 @@ func (s *Segments) Filter() *SegmentedFilter {
 		entries[i] = entry{s.slots[id].Prefix, s.slots[id].built}
 	}
 	next := newSegmentedFilter(s.bits, entries)
-	s.history = append(s.history, step{s.last.generation, changed})
+	s.history = append(s.history, changes)
 	s.last = next
 	if len(s.history) > maxHistory {
 		s.forget()
@@ -44,24 +45,41 @@ func (s *Segments) Filter() *SegmentedFilter {
 	return next
 }
 
-// rebuild builds the marked segments and returns those that came out different.
-func (s *Segments) rebuild() (changed *roaring.Bitmap) {
+// rebuild builds the marked segments, and returns which came out different or are gone.
+func (s *Segments) rebuild() step {
 	ids := roaring.And(s.marked, s.live).ToArray()
 	work := make([]pending, len(ids))
 	for i, id := range ids {
 		work[i] = pending{s.slots[id].Interval, s.slots[id].keys}
 	}
 	s.builds += len(work)
-	changed = roaring.New()
+	before := map[uint32]uint64{}
 	for i, built := range buildSegments(work, s.bits, s.workers, &s.builder) {
 		of := &s.slots[ids[i]]
 		if of.built != nil && of.built.equal(built, s.bits) {
 			continue
 		}
+		before[ids[i]] = of.digest()
 		of.built = built
-		changed.Add(ids[i])
 	}
-	return changed
+	for _, id := range roaring.And(s.marked, s.graves).ToArray() {
+		before[id] = s.slots[id].digest()
+		s.slots[id].built = nil
+	}
+	made := step{from: s.last.generation, changed: roaring.New()}
+	for _, id := range slices.Sorted(maps.Keys(before)) {
+		made.changed.Add(id)
+		made.before = append(made.before, before[id])
+	}
+	return made
+}
+
+// digest returns that of the segment of the last filter, 0 if it has none here.
+func (s *slot) digest() uint64 {
+	if s.built == nil {
+		return 0
+	}
+	return s.built.digest
 }
 
 // equal reports whether the records of s and other, of the same interval, are the same.
@@ -87,7 +105,8 @@ func (s *Segments) forget() {
 // AppendDelta appends to dst what leads from the filter of generation since to the one
 // that Filter returned last, for [SegmentedFilter.Apply]. It returns false, and dst as it
 // is, if since is none of the generations that the last 64 changes started from: then
-// the whole filter has to be sent. Its length is that of the segments that changed.
+// the whole filter has to be sent. Its length is that of the segments that differ. Keys
+// added or removed since that call of Filter make no difference.
 func (s *Segments) AppendDelta(dst []byte, since uint64) ([]byte, bool) {
 	to := s.last.generation
 	if since == to {
@@ -100,48 +119,53 @@ func (s *Segments) AppendDelta(dst []byte, since uint64) ([]byte, bool) {
 	if at < 0 {
 		return dst, false
 	}
-	var later []*roaring.Bitmap
-	for _, step := range s.history[at:] {
-		later = append(later, step.changed)
-	}
-	return appendDelta(dst, s.bits, since, to, s.changes(roaring.FastOr(later...))), true
+	return appendDelta(dst, s.bits, since, to, s.changes(s.history[at:])), true
 }
 
-// changes returns the changes of the slots, all of which a filter had at some time
-// since. It has to name, directly or by an interval that shares keys with it, each
-// segment of the older filter that is gone.
+// changes returns what leads from the filter before steps, which go up to the last
+// one, to that: the segments that only the last has, and emptied those that only the
+// older has and that share keys with none of the others.
 //
-// A grave that shares keys with a segment needs no naming: that segment was made
-// later, so it is among the slots itself.
-func (s *Segments) changes(slots *roaring.Bitmap) []change {
-	var kept, emptied []change
-	for _, id := range roaring.And(slots, s.live).ToArray() {
-		kept = append(kept, change{s.slots[id].Interval, s.slots[id].built})
-	}
-	sortChanges(kept)
-	for _, id := range roaring.And(slots, s.graves).ToArray() {
-		if i := s.slots[id].Interval; !sharesKeys(kept, i) {
-			emptied = append(emptied, change{i, nil})
+// Segments with the same digest count as the same, as filters of the same generation do.
+func (s *Segments) changes(steps []step) []change {
+	gone := map[Interval]uint64{} // the digests of those that only the older filter has
+	seen := roaring.New()
+	for _, step := range steps {
+		for i, id := range step.changed.ToArray() {
+			if seen.CheckedAdd(id) && step.before[i] != 0 {
+				gone[s.slots[id].Interval] = step.before[i]
+			}
 		}
 	}
-	sortChanges(emptied)
-	changes := kept
-	var last Interval
-	for i, c := range emptied {
-		if i == 0 || !last.covers(c.Interval) {
-			changes = append(changes, c)
-			last = c.Interval
+	var changes []change
+	for _, id := range roaring.And(seen, s.inLast()).ToArray() {
+		c := change{s.slots[id].Interval, s.slots[id].built}
+		if gone[c.Interval] == c.digest {
+			delete(gone, c.Interval)
+			continue
+		}
+		changes = append(changes, c)
+	}
+	sortChanges(changes)
+	kept := len(changes)
+	for i := range gone {
+		if !sharesKeys(changes[:kept], i) {
+			changes = append(changes, change{i, nil})
 		}
 	}
 	sortChanges(changes)
 	return changes
 }
 
-// sortChanges sorts by the first key; of intervals that begin alike the longest comes first.
+// inLast returns the slots of the last filter, and some that no filter had: those of
+// now, and those buried since.
+func (s *Segments) inLast() *roaring.Bitmap {
+	return roaring.Or(s.live, roaring.And(s.graves, s.marked))
+}
+
+// sortChanges sorts changes, which are disjoint.
 func sortChanges(changes []change) {
-	slices.SortFunc(changes, func(a, b change) int {
-		return cmp.Or(cmp.Compare(a.Interval.Prefix, b.Interval.Prefix), cmp.Compare(a.Interval.Bits, b.Interval.Bits))
-	})
+	slices.SortFunc(changes, func(a, b change) int { return cmp.Compare(a.Interval.Prefix, b.Interval.Prefix) })
 }
 
 // sharesKeys reports whether i and one of changes, which ascend and are disjoint, overlap.

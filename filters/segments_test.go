@@ -94,6 +94,22 @@ func (h *history) filter(t testing.TB, earlier int) {
 	}
 }
 
+// delta checks the delta from an earlier filter to the last one, whatever was added or
+// removed since.
+func (h *history) delta(t testing.TB, earlier int) {
+	base, last := h.filters[earlier], h.filters[len(h.filters)-1]
+	delta, ok := h.segments.AppendDelta(nil, base.Generation())
+	if !ok {
+		return // filter checks that
+	}
+	if got, err := base.Apply(delta, Limits{}); err != nil || !bytes.Equal(got.AppendTo(nil), last.AppendTo(nil)) {
+		t.Fatalf("the delta before the next filter leads to %v, %v", got, err)
+	}
+	if !bytes.Equal(delta, deltaBetween(base, last, h.segments.bits)) {
+		t.Fatal("the delta depends on what was between the filters")
+	}
+}
+
 // check compares the last filter with one built from the reference.
 func (h *history) check(t testing.TB) {
 	f := h.filters[len(h.filters)-1]
@@ -171,6 +187,7 @@ func TestSegmentsHistory(t *testing.T) {
 			h := newHistory(t, 1+r.IntN(8))
 			for range 120 {
 				h.change(t, r)
+				h.delta(t, r.IntN(len(h.filters)))
 				if r.IntN(3) > 0 {
 					h.filter(t, len(h.filters)-1-r.IntN(min(len(h.filters), 1<<r.IntN(8))))
 				}
@@ -213,6 +230,19 @@ func (h *history) change(t testing.TB, r *rand.Rand) {
 	}
 }
 
+// TestSegmentsDeltaBeforeFilter: a segment that was split since the last filter is still in that.
+func TestSegmentsDeltaBeforeFilter(t *testing.T) {
+	h := newHistory(t, 8)
+	h.add(t, uniformKeys(1, 5000))
+	h.filter(t, 0)
+	h.add(t, uniformKeys(2, 50))
+	h.filter(t, 1)
+	h.add(t, uniformKeys(3, 4000))
+	for earlier := range h.filters {
+		h.delta(t, earlier)
+	}
+}
+
 // FuzzSegments is TestSegmentsHistory with four bytes for each change: what, where, how
 // dense, how many.
 func FuzzSegments(f *testing.F) {
@@ -225,7 +255,7 @@ func FuzzSegments(f *testing.F) {
 			for i := range keys {
 				keys[i] = uint64(data[1])<<57 + uint64(data[1])<<20 + uint64(i)<<(data[2]%64)
 			}
-			switch data[0] % 4 {
+			switch data[0] % 5 {
 			case 0:
 				h.add(t, keys)
 			case 1:
@@ -235,6 +265,8 @@ func FuzzSegments(f *testing.F) {
 			case 3:
 				h.filter(t, len(h.filters)-1)
 				h.check(t)
+			case 4:
+				h.delta(t, int(data[1])%len(h.filters))
 			}
 		}
 		h.filter(t, 0)

@@ -90,7 +90,11 @@ func checkSize(t *testing.T, kind Kind, n int, opt Options, got int) {
 func TestFuseBytes(t *testing.T) {
 	var b Builder
 	all := uniformKeys(1, 60_000)
-	for n := 1; n <= len(all); n += 1 + n/150 {
+	steps := 150
+	if RaceDetector || testing.Short() {
+		steps = 10
+	}
+	for n := 1; n <= len(all); n += 1 + n/steps {
 		for kind, size := range map[Kind]func(int, float64) int{Fuse8: fuse8Bytes, Fuse16: fuse16Bytes, Xor8: xor8Bytes} {
 			f, err := b.Build(kind, all[:n], Options{Distinct: true})
 			if err != nil {

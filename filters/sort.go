@@ -29,6 +29,8 @@ const (
 	maxDigit = 11
 	// shareFrom is the number of places that makes another goroutine worth its start.
 	shareFrom = 1 << 16
+	// maxShares is the most goroutines of a sort: each has counters of 8 KB.
+	maxShares = 64
 )
 
 // radixSort sorts places that agree in all but their low width bits, with at most
@@ -74,7 +76,7 @@ func exchange[T place](places []T) bool {
 // otherwise leaves their order as it is. It returns the sorted places and the
 // other slice.
 func sortDigits[T place](from, to []T, low, high, workers int) (sorted, other []T) {
-	workers = max(1, min(workers, len(from)/shareFrom))
+	workers = max(1, min(workers, len(from)/shareFrom, maxShares))
 	for passes := (high - low + maxDigit - 1) / maxDigit; passes > 0; passes-- {
 		width := (high - low + passes - 1) / passes
 		if workers == 1 {
@@ -100,10 +102,11 @@ func scatter[T place](to, from []T, low, width int) {
 // scatterShared is scatter with a goroutine for each of equal shares of the places.
 func scatterShared[T place](to, from []T, low, width, workers int) {
 	shares := make([]digits, workers)
+	start := func(i int) int { return shareStart(i, workers, len(from)) }
 	each := func(work func(share []T, next *digits)) {
 		var group sync.WaitGroup
 		for i := range shares {
-			share := from[i*len(from)/workers : (i+1)*len(from)/workers]
+			share := from[start(i):start(i+1)]
 			group.Go(func() { work(share, &shares[i]) })
 		}
 		group.Wait()
@@ -112,6 +115,9 @@ func scatterShared[T place](to, from []T, low, width, workers int) {
 	startDigits(shares)
 	each(func(share []T, next *digits) { moveByDigit(to, share, next, low, width) })
 }
+
+// shareStart returns where share i of so many of n places starts.
+func shareStart(i, shares, n int) int { return int(uint64(i) * uint64(n) / uint64(shares)) }
 
 // digits holds for each digit first how many places have it, then where the next
 // one of them goes.

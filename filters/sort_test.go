@@ -25,7 +25,7 @@ func TestSortDistinct(t *testing.T) {
 			}
 			want := slices.Clone(keys)
 			slices.Sort(want)
-			for _, b.workers = range []int{1, 2, 3} {
+			for _, b.workers = range []int{1, 2, 3, 1000} {
 				before := slices.Clone(keys)
 				if got := b.sortDistinct(keys); !slices.Equal(got, slices.Compact(slices.Clone(want))) {
 					t.Errorf("%d keys, %s, %d workers: not sorted or not distinct", n, name, b.workers)
@@ -77,5 +77,24 @@ func TestSortAllocations(t *testing.T) {
 	keys := uniformKeys(1, 20_000)
 	if allocs := testing.AllocsPerRun(5, func() { b.sortDistinct(keys) }); allocs > 0 {
 		t.Errorf("%v allocations", allocs)
+	}
+}
+
+// TestShares: the shares of any number of goroutines follow each other up to the last place.
+func TestShares(t *testing.T) {
+	for _, n := range []int{0, 1, shareFrom, 1<<24 + 1, maxKeys} {
+		for shares := 1; shares <= maxShares; shares++ {
+			end := 0
+			for i := range shares {
+				from, to := shareStart(i, shares, n), shareStart(i+1, shares, n)
+				if from != end || to < from || to-from > n/shares+1 {
+					t.Fatalf("share %d of %d of %d places: from %d to %d, after %d", i, shares, n, from, to, end)
+				}
+				end = to
+			}
+			if end != n {
+				t.Errorf("%d shares of %d places end at %d", shares, n, end)
+			}
+		}
 	}
 }

@@ -305,6 +305,14 @@ var refusedDeltas = []deltaEdit{
 	{"with a trailing byte", "nothing", "one key", "malformed", oneMore},
 	{"that empties what is to stay", "one key", "one key", "malformed", putIn(20, 0, 0, 0)},
 	{"of an interval half as long", "one more", "as many as one segment holds", "malformed", set(20, 1)},
+	{"that empties where nothing is", "nothing", "nothing", "malformed", putIn(20, 0, 0, 0)},
+	{"that empties half of a segment", "one key", "nothing", "malformed", set(20, 1)},
+	{"that empties two segments as one", "one more", "nothing", "malformed", func(data []byte) []byte {
+		return append(data[:20], 0, 0, 0)
+	}},
+	{"that repeats a segment", "one key", "one key", "malformed", func(data []byte) []byte {
+		return append(data, 0, 1, 0, 0x3a, 0x7d, 0x76, 0xe2, 0x65, 0xa9, 0x8d, 0xb9)
+	}},
 }
 
 // refusedIntervals are encodings of intervals but for their checksum.

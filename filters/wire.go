@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"slices"
 )
 
@@ -15,6 +16,10 @@ const (
 	checksumSize = 4
 	frameSize    = headerSize + checksumSize
 )
+
+// maxEncoding is the most bytes of any encoding, so that an int counts the bits of one,
+// and of a code behind it: 2^28 bytes where an int has 32 bits, else no bound at all.
+const maxEncoding = math.MaxInt/8 - 64
 
 // Defaults of [Limits].
 const (
@@ -29,7 +34,7 @@ type Limits struct {
 	MaxKeys int
 	// MaxBytes is the most bytes that the encoding may have, and the most that
 	// the decoded filter may hold in memory, some hundred bytes not counted;
-	// DefaultMaxBytes if zero.
+	// DefaultMaxBytes if zero. Where an int has 32 bits, 2^28 are never accepted.
 	MaxBytes int
 }
 
@@ -40,14 +45,15 @@ func (l Limits) orDefault() Limits {
 	if l.MaxBytes == 0 {
 		l.MaxBytes = DefaultMaxBytes
 	}
-	l.MaxKeys = min(l.MaxKeys, maxKeys)
+	l.MaxKeys, l.MaxBytes = min(l.MaxKeys, maxKeys), min(l.MaxBytes, maxEncoding)
 	return l
 }
 
 // Decode returns the filter that data is the encoding of: all of data, with
 // nothing after it. It neither changes nor keeps data. Memory is allocated only
 // once the length of data is known to fit the fields, and is then at most
-// limits.MaxBytes and, whatever the limits, 64 times the length of data.
+// limits.MaxBytes and, whatever the limits, 64 times the length of data, both but
+// for what the allocator rounds up, an eighth at most.
 //
 // It returns ErrTooLarge, ErrVersion, ErrUnknownKind, or ErrMalformed.
 func Decode(data []byte, limits Limits) (Filter, error) {

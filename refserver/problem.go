@@ -39,6 +39,14 @@ func (p *Problem) Error() string {
 	return fmt.Sprintf("the server refused: %s (%d %s)", wire.Printable(p.Detail, 1000), p.Status, wire.Printable(p.Code, 100))
 }
 
+// codeUnsupported tells a summary that the server does not read, though it may be a good one.
+const codeUnsupported = "unsupported"
+
+// Is makes a refused summary engine.ErrUnsupported.
+func (p *Problem) Is(target error) bool {
+	return target == engine.ErrUnsupported && p.Code == codeUnsupported
+}
+
 // kind is how one kind of error is told.
 type kind struct {
 	err    error
@@ -78,9 +86,8 @@ func kinds() []kind {
 		{wire.ErrSequence, http.StatusBadRequest, "frame-order"},
 		{io.ErrUnexpectedEOF, http.StatusBadRequest, "truncated"},
 		{engine.ErrProtocol, http.StatusBadRequest, "protocol"},
+		{engine.ErrUnsupported, http.StatusBadRequest, codeUnsupported},
 		{filters.ErrMalformed, http.StatusBadRequest, "filter"},
-		{filters.ErrUnknownKind, http.StatusBadRequest, "filter"},
-		{filters.ErrVersion, http.StatusBadRequest, "filter"},
 		{errCID, http.StatusBadRequest, "cid"},
 		{dwn.ErrNotStored, http.StatusUnprocessableEntity, "not-stored"},
 		{dwn.ErrShape, http.StatusUnprocessableEntity, "shape"},

@@ -61,6 +61,9 @@ func brokenAnswers() []broken {
 		filter("the rate is a quarter higher", "rate", func(w *wrapped, _ []uint64) {
 			w.contains = func(f filters.Filter, key uint64) bool { return f.Contains(key) || key%1024 == 0 }
 		}),
+		exact(filter("the rate is a quarter lower", "rate", func(w *wrapped, _ []uint64) {
+			w.contains = func(f filters.Filter, key uint64) bool { return f.Contains(key) && key%4 != 0 }
+		})),
 		filter("small sets have a higher rate", "rate of small sets", func(w *wrapped, keys []uint64) {
 			w.contains = func(f filters.Filter, key uint64) bool { return f.Contains(key) || len(keys) == 5 && key%256 == 0 }
 		}),
@@ -69,6 +72,12 @@ func brokenAnswers() []broken {
 			w.contains = func(f filters.Filter, key uint64) bool { asked++; return f.Contains(key) || asked%256 == 0 }
 		}),
 	}
+}
+
+// exact says of a fault that the rate should be exact.
+func exact(fault broken) broken {
+	fault.target.Exact = true
+	return fault
 }
 
 func brokenBatches() []broken {
@@ -206,6 +215,12 @@ func brokenDecodes() []broken {
 		decode("the checksum does not matter", "flipped bits", tolerant(filterstest.FixChecksum)),
 		decode("limits do not matter", "limits", func(data []byte, _ filters.Limits) (filters.Filter, error) {
 			return filters.Decode(data, filters.Limits{})
+		}),
+		decode("large limits overflow", "limits", func(data []byte, limits filters.Limits) (filters.Filter, error) {
+			if limits.MaxBytes += 100; limits.MaxBytes > 100 {
+				limits.MaxBytes -= 100
+			}
+			return filters.Decode(data, limits)
 		}),
 		decode("errors are of no kind", "flipped bits", func(data []byte, limits filters.Limits) (filters.Filter, error) {
 			f, err := filters.Decode(data, limits)

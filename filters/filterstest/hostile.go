@@ -96,6 +96,9 @@ func checkLimits(t Target) error {
 	if _, err := t.decode(encoding, filters.Limits{MaxKeys: n, MaxBytes: size}); err != nil {
 		return fmt.Errorf("refused at its limits: %w", err)
 	}
+	if _, err := t.decode(encoding, filters.Limits{MaxKeys: math.MaxInt, MaxBytes: math.MaxInt}); err != nil {
+		return fmt.Errorf("refused without limits: %w", err)
+	}
 	for _, limits := range []filters.Limits{
 		{MaxKeys: n - 1},
 		{MaxKeys: -1},

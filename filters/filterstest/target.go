@@ -25,6 +25,8 @@ type Target struct {
 	Options filters.Options
 	// Rate is the false positive rate that the kind states for these options.
 	Rate float64
+	// Exact says that the kind lets through neither more nor less than Rate.
+	Exact bool
 	// Steady says that a Builder which built as large a filter before allocates
 	// nothing for another one.
 	Steady bool

@@ -3,21 +3,21 @@
 package ribbon
 
 // avx512 says whether this CPU, and the system it runs under, have AVX-512 with F, DQ,
-// BW, VL and VPOPCNTDQ. It is found out once, as asking can take microseconds in a
+// BW and VPOPCNTDQ, and POPCNT: all that the assembly uses. It is found out once, as asking can take microseconds in a
 // virtual machine, and never written again.
 var avx512 = detect()
 
 func detect() bool {
 	const (
-		osxsave = 1 << 27                                     // leaf 1, ECX
-		states  = 0xe6                                        // XCR0: SSE, AVX, masks and both parts of ZMM
-		needB   = 1<<5 | 1<<8 | 1<<16 | 1<<17 | 1<<30 | 1<<31 // leaf 7, EBX: AVX2, BMI2, F, DQ, BW, VL
-		needC   = 1 << 14                                     // leaf 7, ECX: VPOPCNTDQ
+		need1  = 1<<23 | 1<<27         // leaf 1, ECX: POPCNT, OSXSAVE
+		states = 0xe6                  // XCR0: SSE, AVX, masks and both parts of ZMM
+		needB  = 1<<16 | 1<<17 | 1<<30 // leaf 7, EBX: F, DQ, BW
+		needC  = 1 << 14               // leaf 7, ECX: VPOPCNTDQ
 	)
 	if leaves, _, _ := cpuid(0); leaves < 7 {
 		return false
 	}
-	if _, _, c := cpuid(1); c&osxsave == 0 || xgetbv()&states != states {
+	if _, _, c := cpuid(1); c&need1 != need1 || xgetbv()&states != states {
 		return false
 	}
 	_, b, c := cpuid(7)
@@ -30,7 +30,9 @@ func cpuid(leaf uint32) (a, b, c uint32)
 // xgetbv returns the lower half of XCR0.
 func xgetbv() uint32
 
-// maxSlots512 is the size of the shards that eliminate512 solves: a row's link has 16 bits.
+// maxSlots512 is the size of the shards that eliminate512 solves: a row's link has 16
+// bits. It bounds how long any call of assembly takes too, in which the runtime cannot
+// stop a goroutine.
 const maxSlots512 = 1 << 14
 
 // blockSlots is the number of slots that eliminate512 handles at a time.
@@ -93,8 +95,8 @@ func derive512(hashes *uint64, eights int, rows *row, blocks *uint32, factor uin
 // It keeps up to 64 open equations as columns: bit i of the word of a slot is the
 // coefficient of equation i. An equation takes the lowest free bit when the block in
 // which it begins is reached. A slot gets the equation of the lowest bit of its word,
-// which is then added to the others of that word. It leaves the result in coefs and
-// prints, whose lengths are multiples of 8.
+// which is then added to the others of that word. It leaves the result in the first
+// 8*blocks elements of coefs and of prints.
 //
 // It reports a contradiction among the equations that it saw, and whether it lost some
 // as there was no free bit.
@@ -107,30 +109,33 @@ func eliminate512x8(rows *row, heads *uint32, blocks int, pivots *row, coefs *ui
 //go:noescape
 func eliminate512x32(rows *row, heads *uint32, blocks int, pivots *row, coefs *uint64, prints *uint32) (contradiction, lost bool)
 
-// substitute512 is substitute.
+// substitute512 is substitute, in pieces from the last slot down.
 func (s *system) substitute512(state *[8]uint64, words []uint64, first, slots, width, q int) {
-	if slots == 0 {
-		return
-	}
 	mask := uint64(1)<<columns(width, q) - 1
-	substitute512(&s.coefs[0], &s.prints[0], slots, first, state, &words[8*q], width, q, mask)
+	for slots > 0 {
+		from := (slots - 1) &^ (maxSlots512 - 1)
+		substitute512(&s.coefs[from], &s.prints[from], slots-from, first+from, state, &words[8*q], width, q, mask)
+		slots = from
+	}
 }
 
 //go:noescape
 func substitute512(coefs *uint64, prints *uint32, slots, first int, state *[8]uint64, words *uint64, width, q int, mask uint64)
 
-func (f *Filter) answers512(keys *[batch]uint64, l *located) uint64 {
-	locate512(keys, l, &f.shards[0], len(f.keys), f.bits)
+// answers512 is answers, with room for batch keys where keys are.
+func (f *Filter) answers512(keys *[batch]uint64, count int, l *located) uint64 {
+	locate512(keys, (count+7)/8, l, &f.shards[0], len(f.keys), f.bits)
 	mask := uint64(1)<<columns(f.bits, (f.bits-1)/8) - 1
-	return probe512(&f.words[0], l, f.bits, mask)
+	return probe512(&f.words[0], l, count, f.bits, mask)
 }
 
-// locate512 is locateAll.
+// locate512 is locateAll of the first 8*eights keys, for a filter of shards shards.
 //
 //go:noescape
-func locate512(keys *[batch]uint64, l *located, shards *uint64, count, width int)
+func locate512(keys *[batch]uint64, eights int, l *located, entries *uint64, shards, width int)
 
-// probe512 is probe. Of the last 8 or fewer columns mask tells which there are.
+// probe512 is probe of the first count equations, 1 to batch. Of the last 8 or fewer
+// columns mask tells which there are.
 //
 //go:noescape
-func probe512(words *uint64, l *located, width int, mask uint64) uint64
+func probe512(words *uint64, l *located, count, width int, mask uint64) uint64

@@ -94,6 +94,39 @@ func checkSubstitute(t *testing.T, a, b *system, slots, width int) {
 	}
 }
 
+// TestPieces: the solution of a large shard is found piece by piece, so that no call of
+// assembly takes long, and is that of the twin.
+func TestPieces(t *testing.T) {
+	if !avx512 {
+		t.Skip("no AVX-512")
+	}
+	for _, slots := range []int{maxSlots512, maxSlots512 + 1, 2*maxSlots512 - 1, 3 * maxSlots512, 5*maxSlots512 + 777} {
+		hashes := randomKeys(uint64(slots), slots*7/8)
+		for _, width := range []int{8, 21} {
+			var s system
+			s.grow(slots)
+			if !s.eliminate(hashes, slots, 0, width) {
+				t.Fatalf("%d slots: no solution", slots)
+			}
+			checkSubstitute(t, &s, &s, slots, width)
+			checkPieces(t, &s, slots, width)
+		}
+	}
+}
+
+// checkPieces holds the solution by pieces to that by one call.
+func checkPieces(t *testing.T, s *system, slots, width int) {
+	t.Helper()
+	got, want := make([]uint64, words(slots, width)), make([]uint64, words(slots, width))
+	var whole, state [8]uint64
+	mask := uint64(1)<<columns(width, 0) - 1
+	substitute512(&s.coefs[0], &s.prints[0], slots, 0, &whole, &want[0], width, 0, mask)
+	s.substitute512(&state, got, 0, slots, width, 0)
+	if state != whole || !slices.Equal(got, want) {
+		t.Fatalf("%d slots: the pieces differ from the whole", slots)
+	}
+}
+
 // checkLocate asks filters of keys for 64 others and the keys.
 func checkLocate(t *testing.T, keys []uint64, width int) {
 	t.Helper()
@@ -104,17 +137,18 @@ func checkLocate(t *testing.T, keys []uint64, width int) {
 	asked := append(randomKeys(77, 64), keys...)
 	for ; len(asked) >= batch; asked = asked[batch:] {
 		some := (*[batch]uint64)(asked)
+		count := 1 + int(asked[0]%batch)
 		var got, want located
-		f.locateAll(some, &want)
-		locate512(some, &got, &f.shards[0], len(f.keys), f.bits)
+		f.locateAll(some[:(count+7)/8*8], &want)
+		locate512(some, (count+7)/8, &got, &f.shards[0], len(f.keys), f.bits)
 		if got != want {
 			t.Fatal("located differently")
 		}
-		answers := f.probe(&want)
-		if got := probe512(&f.words[0], &want, f.bits, uint64(1)<<columns(f.bits, (f.bits-1)/8)-1); got != answers {
+		answers := f.probe(&want, count)
+		if got := probe512(&f.words[0], &want, count, f.bits, uint64(1)<<columns(f.bits, (f.bits-1)/8)-1); got != answers {
 			t.Fatalf("answers %x, want %x", got, answers)
 		}
-		if width == 8 && f.probe8(&want) != answers {
+		if width == 8 && f.probe8(&want, count) != answers {
 			t.Fatal("probe8 answers differently")
 		}
 	}

@@ -16,4 +16,4 @@ func (s *system) substitute512(*[8]uint64, []uint64, int, int, int, int) {
 	panic("ribbon: no AVX-512")
 }
 
-func (f *Filter) answers512(*[batch]uint64, *located) uint64 { panic("ribbon: no AVX-512") }
+func (f *Filter) answers512(*[batch]uint64, int, *located) uint64 { panic("ribbon: no AVX-512") }

@@ -10,6 +10,10 @@ import (
 // time. Their keys fit the second-level cache.
 const groupShards = 32
 
+// maxWorkers is the number of goroutines beyond which none is started: each has a count
+// for every group.
+const maxWorkers = 64
+
 // Builder builds filters, one after the other in the same memory. The zero value works.
 type Builder struct {
 	// Portable is what Filter.Portable is, for the building too.
@@ -52,7 +56,7 @@ func (b *Builder) Build(keys []uint64, width, workers int) *Filter {
 	b.width = width
 	b.shards = Shards(len(keys))
 	b.groups = (b.shards + groupShards - 1) / groupShards
-	count := min(workers, b.groups)
+	count := min(workers, b.groups, maxWorkers)
 	b.workers = slices.Grow(b.workers[:0], count)[:count]
 	b.attempts = grown(b.attempts, b.shards)
 	b.edges = grown(b.edges, b.groups)

@@ -1,6 +1,7 @@
 package ribbon
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -93,6 +94,46 @@ func TestReuse(t *testing.T) {
 		keys := randomKeys(1, n)
 		if got := testing.AllocsPerRun(3, func() { b.Build(keys, 8, 1) }); got != 0 {
 			t.Errorf("%d keys: %v allocations", n, got)
+		}
+	}
+}
+
+// TestWorkers: there is a limit to the workers, as each takes memory for every group.
+func TestWorkers(t *testing.T) {
+	keys := randomKeys(1, (maxWorkers+1)*groupShards*shardKeys)
+	var b Builder
+	got, want := b.Build(keys, 8, math.MaxInt), new(Builder).Build(keys, 8, 1)
+	if len(b.workers) != maxWorkers {
+		t.Errorf("%d workers, want %d", len(b.workers), maxWorkers)
+	}
+	if !slices.Equal(got.words, want.words) {
+		t.Error("many workers build something else than one")
+	}
+}
+
+// TestBatchLengths: a batch of any length has the answers that the keys have one by one.
+func TestBatchLengths(t *testing.T) {
+	keys := randomKeys(1, 5000)
+	for _, width := range []int{1, 8, 9, 16, 32} {
+		f := new(Builder).Build(keys, width, 1)
+		for _, portable := range []bool{false, true} {
+			f.Portable = portable
+			for n := range 3*batch + 2 {
+				asked := randomKeys(uint64(n), n)
+				for i := 0; i < n; i += 2 {
+					asked[i] = keys[i]
+				}
+				want := make([]uint64, (n+63)/64)
+				for i, key := range asked {
+					if f.Contains(key) {
+						want[i/64] |= 1 << (i % 64)
+					}
+				}
+				got := randomKeys(uint64(n), len(want))
+				if f.ContainsBatch(asked, got); !slices.Equal(got, want) {
+					t.Fatalf("%d keys, %d bits, portable %v: answers %x, want %x", n, width, portable, got, want)
+				}
+			}
 		}
 	}
 }

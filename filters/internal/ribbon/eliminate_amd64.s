@@ -161,7 +161,7 @@ done:
 
 // FINISH turns the pivots of Z0-relative form into coefs and prints, a block at a time:
 // even words of the 8 pivots are the lower coefficients, odd words the upper ones with
-// the fingerprint. Then it reports what is left of the fingerprints.
+// the fingerprint.
 #define FINISH \
 	MOVQ      blocks+16(FP), CX      \
 	MOVQ      pivots+24(FP), DX      \
@@ -190,7 +190,9 @@ done:
 	ADDQ      $64, R8       \
 	ADDQ      $32, R9
 
-#define LEFT(result) \
+// LEFT reports what is left: fingerprints of equations without coefficients, and whether
+// the free bits ran out.
+#define LEFT \
 	VPTESTMQ  Z9, Z9, K1     \
 	KORTESTB  K1, K1         \
 	SETNE     contradiction+48(FP) \
@@ -256,7 +258,7 @@ finish:
 	FINISHBLOCK
 	DECQ CX
 	JNZ  finish
-	LEFT(0)
+	LEFT
 	RET
 
 crowded:
@@ -325,7 +327,7 @@ finish:
 	VPORQ Z10, Z9, Z9
 	VPORQ Z11, Z9, Z9
 	VPORQ Z12, Z9, Z9
-	LEFT(0)
+	LEFT
 	RET
 
 crowded:

@@ -4,7 +4,7 @@
 
 // EQUATION computes start Z4, coef Z5 and print Z6 of function equation for the mixed
 // keys Z0 of shards that have Z3 slots, from the product Z4 of hash and factor. It
-// uses Z7; Z24..Z29 are as CONSTANTS leaves them.
+// uses Z7; Z24..Z28 are as CONSTANTS leaves them.
 #define EQUATION \
 	VPSRLQ   $32, Z4, Z5   \
 	VPXORQ   Z5, Z4, Z6    \
@@ -42,13 +42,14 @@ DATA ·constants+64(SB)/8, $63
 DATA ·constants+72(SB)/8, $7
 GLOBL ·constants(SB), RODATA|NOPTR, $80
 
-// func locate512(keys *[64]uint64, l *located, shards *uint64, count, width int)
-TEXT ·locate512(SB), NOSPLIT, $0-40
+// func locate512(keys *[64]uint64, eights int, l *located, entries *uint64, shards, width int)
+TEXT ·locate512(SB), NOSPLIT, $0-48
 	MOVQ         keys+0(FP), SI
-	MOVQ         l+8(FP), DI
-	MOVQ         shards+16(FP), DX
-	VPBROADCASTQ count+24(FP), Z16
-	MOVQ         width+32(FP), AX
+	MOVQ         eights+8(FP), CX
+	MOVQ         l+16(FP), DI
+	MOVQ         entries+24(FP), DX
+	VPBROADCASTQ shards+32(FP), Z16
+	MOVQ         width+40(FP), AX
 	VPBROADCASTQ AX, Z17
 	MOVL         $64, BX
 	SUBQ         AX, BX
@@ -59,7 +60,6 @@ TEXT ·locate512(SB), NOSPLIT, $0-40
 	VPBROADCASTQ ·constants+56(SB), Z22
 	VPBROADCASTQ ·constants+64(SB), Z23
 	CONSTANTS
-	MOVL         $8, CX
 
 eight:
 	VMOVDQU64  (SI), Z0

@@ -61,21 +61,21 @@ next:
 	VZEROUPPER
 	RET
 
-// func probe512(words *uint64, l *located, width int, mask uint64) uint64
+// func probe512(words *uint64, l *located, count, width int, mask uint64) uint64
 //
 // SI words, DI equations, R10 bytes of a block, K1 the mask, R12 groups of 8 columns,
-// R8 answers, CX equations left
-TEXT ·probe512(SB), NOSPLIT, $0-40
+// R8 answers, from the highest bit down, CX equations left
+TEXT ·probe512(SB), NOSPLIT, $0-48
 	MOVQ         words+0(FP), SI
 	MOVQ         l+8(FP), DI
-	MOVQ         width+16(FP), R10
-	KMOVQ        mask+24(FP), K1
+	MOVQ         count+16(FP), CX
+	MOVQ         width+24(FP), R10
+	KMOVQ        mask+32(FP), K1
 	VPBROADCASTQ ·lanes+64(SB), Z6
 	LEAQ         7(R10), R12
 	SHRQ         $3, R12
 	SHLQ         $3, R10
 	XORL         R8, R8
-	MOVL         $64, CX
 	CMPQ         R12, $1
 	JNE          wide
 
@@ -96,9 +96,7 @@ narrow:
 	ADDQ         $8, DI
 	DECQ         CX
 	JNZ          narrow
-	MOVQ         R8, ret+32(FP)
-	VZEROUPPER
-	RET
+	JMP          done
 
 wide:
 	MOVQ         (DI), AX
@@ -140,6 +138,11 @@ last:
 	ADDQ     $8, DI
 	DECQ     CX
 	JNZ      wide
-	MOVQ     R8, ret+32(FP)
+
+done:
+	MOVL $64, CX
+	SUBQ count+16(FP), CX
+	SHRQ CX, R8
+	MOVQ R8, ret+40(FP)
 	VZEROUPPER
 	RET
