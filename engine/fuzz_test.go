@@ -51,28 +51,51 @@ func small() (a, b *enginetest.Set) {
 	return a, b
 }
 
-func record(t testing.TB, strategy engine.Strategy) *recorder {
+// remembered are two sets that synced by segments, after which the first has gained an item: the
+// next sync sends a delta.
+type remembered struct {
+	a, b   *enginetest.Set
+	memory *engine.SegmentMemory
+	peer   *recorder
+}
+
+func remember(t testing.TB) remembered {
 	t.Helper()
-	a, b := small()
-	r := &recorder{Direct: engine.Direct{Replica: b, Options: engine.RespondOptions{Random: chacha(2)}}}
-	if _, err := engine.Sync(context.Background(), a, r, engine.Options{Strategy: strategy, Random: chacha(1)}); err != nil {
+	r := remembered{memory: new(engine.SegmentMemory)}
+	r.a, r.b = small()
+	r.peer = &recorder{Direct: engine.Direct{Replica: r.b, Options: engine.RespondOptions{
+		Random: chacha(2), Segments: engine.NewSegmentCache(1 << 20),
+	}}}
+	r.sync(t, engine.StrategySegmented)
+	r.a.Add(enginetest.Payload(4, "later"))
+	return r
+}
+
+func (r remembered) options(s engine.Strategy) engine.Options {
+	return engine.Options{Strategy: s, Segments: r.memory, Random: chacha(1)}
+}
+
+func (r remembered) sync(t testing.TB, s engine.Strategy) {
+	t.Helper()
+	if _, err := engine.Sync(context.Background(), r.a, r.peer, r.options(s)); err != nil {
 		t.Fatal(err)
 	}
-	return r
 }
 
 // FuzzRespond: a request of any bytes is answered or refused, and stores nothing
 // but items that the replica itself verified.
 func FuzzRespond(f *testing.F) {
 	for _, s := range engine.Strategies() {
-		for _, request := range record(f, s).requests {
+		r := remember(f)
+		r.sync(f, s)
+		for _, request := range r.peer.requests {
 			f.Add(request)
 		}
 	}
 	f.Fuzz(func(t *testing.T, request []byte) {
-		_, b := small()
-		before := b.Keys()
-		frames, err := engine.Respond(t.Context(), b, wire.Decode(bytes.NewReader(request)), engine.RespondOptions{Random: chacha(2)})
+		r := remember(t)
+		before := r.b.Keys()
+		frames, err := engine.Respond(t.Context(), r.b, wire.Decode(bytes.NewReader(request)), r.peer.Options)
 		if err != nil {
 			return
 		}
@@ -80,43 +103,57 @@ func FuzzRespond(f *testing.F) {
 			t.Fatal(err)
 		}
 		for _, k := range before {
-			if !hasKey(b.Keys(), k) {
+			if !hasKey(r.b.Keys(), k) {
 				t.Fatalf("%v is gone", k)
 			}
 		}
 	})
 }
 
-// FuzzReply: a reply of any bytes never makes a sync complete that is not, short
+// FuzzReply: replies of any bytes never make a sync complete that is not, short
 // of a responder that claims the initiator's own root.
 func FuzzReply(f *testing.F) {
-	for _, s := range engine.Strategies() {
-		for _, reply := range record(f, s).replies {
-			f.Add(reply)
-		}
+	for i, s := range engine.Strategies() {
+		r := remember(f)
+		first := len(r.peer.replies)
+		r.sync(f, s)
+		replies := append(r.peer.replies[first:], nil)
+		f.Add(uint8(i), replies[0], replies[1])
 	}
-	f.Fuzz(func(t *testing.T, reply []byte) {
-		a, _ := small()
-		initiator, err := engine.NewInitiator(a, engine.Options{Random: chacha(1)})
+	f.Fuzz(func(t *testing.T, strategy uint8, first, second []byte) {
+		r := remember(t)
+		s := engine.Strategies()[int(strategy)%len(engine.Strategies())]
+		initiator, err := engine.NewInitiator(r.a, r.options(s))
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, items, err := initiator.Request(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := concat(items); err != nil {
-			t.Fatal(err)
-		}
-		done, err := initiator.Reply(t.Context(), wire.Decode(bytes.NewReader(reply)))
-		r := initiator.Report()
-		if done != r.Complete || done && err != nil {
-			t.Fatalf("done %t, %v, %+v", done, err, r)
-		}
-		if done && !r.RootsEqual {
-			t.Fatalf("complete in both directions with roots that differ: %+v", r)
+		for _, reply := range [][]byte{first, second} {
+			if !checkReply(t, initiator, reply) {
+				return
+			}
 		}
 	})
+}
+
+// checkReply does one round and reports whether there is another.
+func checkReply(t *testing.T, initiator *engine.Initiator, reply []byte) bool {
+	t.Helper()
+	_, items, err := initiator.Request(t.Context())
+	if err != nil {
+		return false
+	}
+	if _, err := concat(items); err != nil {
+		t.Fatal(err)
+	}
+	done, err := initiator.Reply(t.Context(), wire.Decode(bytes.NewReader(reply)))
+	report := initiator.Report()
+	if done != report.Complete || done && err != nil {
+		t.Fatalf("done %t, %v, %+v", done, err, report)
+	}
+	if done && !report.RootsEqual {
+		t.Fatalf("complete in both directions with roots that differ: %+v", report)
+	}
+	return !done && err == nil
 }
 
 func hasKey(keys []engine.Key, k engine.Key) bool {
