@@ -11,9 +11,13 @@ import (
 // whose segment keys lie in some intervals. It is a hint: whoever makes it wrong
 // costs rounds.
 type doubt struct {
-	key       keyFunc // segment keys under salt
-	salt      filters.Salt
+	key       keyFunc // segment keys under the salt of told
 	intervals filters.Intervals
+	told      wire.Within // as it travels
+}
+
+func newDoubt(key keyFunc, salt filters.Salt, intervals filters.Intervals) *doubt {
+	return &doubt{key, intervals, wire.Within{Salt: salt, Intervals: intervals.AppendTo(nil)}}
 }
 
 func (d *doubt) contains(k Key) bool { return d.intervals.Contains(d.key(k)) }
@@ -42,7 +46,7 @@ func (d *doubt) wire() *wire.Within {
 	if d == nil {
 		return nil
 	}
-	return &wire.Within{Salt: d.salt, Intervals: d.intervals.AppendTo(nil)}
+	return &d.told
 }
 
 func parseDoubt(w wire.Within, hash hashFunc) (*doubt, error) {
@@ -53,5 +57,5 @@ func parseDoubt(w wire.Within, hash hashFunc) (*doubt, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &doubt{key: segmentedBy(hash, w.Salt), salt: w.Salt, intervals: intervals}, nil
+	return &doubt{segmentedBy(hash, w.Salt), intervals, w}, nil
 }

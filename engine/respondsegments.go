@@ -70,7 +70,7 @@ func (r *responder) keepSegments() {
 // where that takes too long to tell.
 func (r *responder) segmentsDoubt() *doubt {
 	part := r.segments.doubt()
-	if len(part.wire().Intervals) > wire.MaxIntervals {
+	if len(part.told.Intervals) > wire.MaxIntervals {
 		return nil
 	}
 	return part

@@ -140,7 +140,7 @@ func (s *segmentAsked) ask(items []Key) answers {
 
 // doubt returns the part that the last ask has not settled.
 func (s *segmentAsked) doubt() *doubt {
-	return &doubt{key: s.key, salt: s.salt, intervals: s.filter.Doubtful(s.passed)}
+	return newDoubt(s.key, s.salt, s.filter.Doubtful(s.passed))
 }
 
 // segmentsDigest returns the digest of this round's keys as a segmented filter. Its
@@ -196,8 +196,8 @@ func (i *Initiator) distrustSegments() { i.opt.Segments.kept = 0 }
 // lie elsewhere. Otherwise the ladder goes on with whole filters, since a segmented
 // filter under the same salt would tell the same again.
 func (i *Initiator) settleDoubt(part *doubt, staysThere bool) {
-	i.doubt = part
 	if part != nil && len(part.intervals) > 0 && !staysThere && i.steps[0].kind == filters.Segmented {
+		i.doubt = part
 		return
 	}
 	i.doubt = nil

@@ -109,7 +109,7 @@ func TestPassWithin(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	all := randomItems(random, 3000)
 	salt := filters.Salt{9}
-	part := &doubt{key: segmentedBy(saltedKey, salt), salt: salt, intervals: filters.Intervals{{Prefix: 1 << 40, Bits: 24}, {Prefix: 1 << 44, Bits: 20}}}
+	part := newDoubt(segmentedBy(saltedKey, salt), salt, filters.Intervals{{Prefix: 1 << 40, Bits: 24}, {Prefix: 1 << 44, Bits: 20}})
 	inside, places := part.of(all)
 	if len(inside) == 0 || len(inside) == len(all) {
 		t.Fatalf("%d of %d items are in the part: the test tests nothing", len(inside), len(all))

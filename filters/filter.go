@@ -214,6 +214,12 @@ func (o Options) rate(s scheme) (float64, error) {
 	return rate, nil
 }
 
+// rateBits returns the least whole number r with 2^-r <= rate.
+func rateBits(rate float64) int {
+	_, exp := math.Frexp(rate) // rate in [2^(exp-1), 2^exp)
+	return 1 - exp
+}
+
 // BitsPerKey returns the size of f's encoding in bits, header and checksum
 // included, divided by the number of its keys; 0 for the empty set. It encodes
 // the filter to learn its size.

@@ -147,25 +147,6 @@ func countPositions(data []byte) (count int, err error) {
 	return count, nil
 }
 
-// unseal checks what an encoding of at least least bytes begins with, and its
-// checksum, and returns what stands between version and checksum.
-func unseal(data []byte, magic string, least int) ([]byte, error) {
-	if len(data) < least {
-		return nil, malformed("%d bytes, at least %d", len(data), least)
-	}
-	if string(data[:2]) != magic {
-		return nil, malformed("magic %q, want %q", data[:2], magic)
-	}
-	if data[2] != version {
-		return nil, fmt.Errorf("%w: %d", ErrVersion, data[2])
-	}
-	end := len(data) - checksumSize
-	if got, want := binary.LittleEndian.Uint32(data[end:]), checksum(data[:end]); got != want {
-		return nil, fmt.Errorf("%w: %08x in the encoding, %08x computed", ErrChecksum, got, want)
-	}
-	return data[3:end], nil
-}
-
 // positions writes or reads the positions of ascending intervals.
 type positions struct {
 	next uint64 // the first key behind the last interval

@@ -45,8 +45,7 @@ func buildList(b *Builder, keys []uint64, rate float64) (Filter, error) {
 
 // listWidth returns w for n keys, n at least 1.
 func listWidth(n int, rate float64) int {
-	_, exp := math.Frexp(rate) // rate in [2^(exp-1), 2^exp), so ceil(log2(1/rate)) = 1 - exp
-	return min(64, ceilLog2(n)+1-exp)
+	return min(64, ceilLog2(n)+rateBits(rate))
 }
 
 // listBytes is the size of scheme.

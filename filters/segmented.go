@@ -2,7 +2,6 @@ package filters
 
 import (
 	"errors"
-	"math"
 	"math/bits"
 	"slices"
 	"sort"
@@ -85,12 +84,6 @@ func buildSegmented(b *Builder, keys []uint64, rate float64) (Filter, error) {
 		entries[i] = entry{s.Prefix, s}
 	}
 	return newSegmentedFilter(bits, entries), nil
-}
-
-// rateBits returns the least whole number r with 2^-r <= rate.
-func rateBits(rate float64) int {
-	_, exp := math.Frexp(rate) // rate in [2^(exp-1), 2^exp)
-	return 1 - exp
 }
 
 // sortSegmentKeys returns the distinct keys in ascending order, in memory of b.

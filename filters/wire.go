@@ -65,11 +65,11 @@ func Decode(data []byte, limits Limits) (Filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	end := len(data) - checksumSize
-	if got, want := binary.LittleEndian.Uint32(data[end:]), checksum(data[:end]); got != want {
-		return nil, fmt.Errorf("%w: %08x in the encoding, %08x computed", ErrChecksum, got, want)
+	sealed, err := unsealFrame(data)
+	if err != nil {
+		return nil, err
 	}
-	body := data[headerSize:end]
+	body := sealed[headerSize:]
 	if n > 0 {
 		return s.decode(n, body, limits.MaxBytes)
 	}
@@ -80,14 +80,8 @@ func Decode(data []byte, limits Limits) (Filter, error) {
 }
 
 func decodeHeader(data []byte, limit int) (s scheme, kind Kind, n int, err error) {
-	if len(data) < frameSize {
-		return s, 0, 0, malformed("%d bytes, at least %d", len(data), frameSize)
-	}
-	if string(data[:2]) != magic {
-		return s, 0, 0, malformed("magic %q", data[:2])
-	}
-	if data[2] != version {
-		return s, 0, 0, fmt.Errorf("%w: %d", ErrVersion, data[2])
+	if err := checkStart(data, magic, frameSize); err != nil {
+		return s, 0, 0, err
 	}
 	kind = Kind(data[3])
 	s, ok := schemeOf(kind)
@@ -114,6 +108,42 @@ func openFrame(dst []byte, kind Kind, n, bodySize int) (frame []byte, start int)
 // sealFrame appends the checksum of everything from start on.
 func sealFrame(frame []byte, start int) []byte {
 	return binary.LittleEndian.AppendUint32(frame, checksum(frame[start:]))
+}
+
+// checkStart checks the magic and version of an encoding of at least least bytes.
+func checkStart(data []byte, magic string, least int) error {
+	if len(data) < least {
+		return malformed("%d bytes, at least %d", len(data), least)
+	}
+	if string(data[:len(magic)]) != magic {
+		return malformed("magic %q, want %q", data[:len(magic)], magic)
+	}
+	if got := data[len(magic)]; got != version {
+		return fmt.Errorf("%w: %d", ErrVersion, got)
+	}
+	return nil
+}
+
+// unsealFrame checks the checksum of an encoding and returns what stands before it.
+func unsealFrame(data []byte) ([]byte, error) {
+	end := len(data) - checksumSize
+	if got, want := binary.LittleEndian.Uint32(data[end:]), checksum(data[:end]); got != want {
+		return nil, fmt.Errorf("%w: %08x in the encoding, %08x computed", ErrChecksum, got, want)
+	}
+	return data[:end], nil
+}
+
+// unseal checks magic, version and checksum of an encoding of at least least bytes,
+// and returns what stands between version and checksum.
+func unseal(data []byte, magic string, least int) ([]byte, error) {
+	if err := checkStart(data, magic, least); err != nil {
+		return nil, err
+	}
+	sealed, err := unsealFrame(data)
+	if err != nil {
+		return nil, err
+	}
+	return sealed[len(magic)+1:], nil
 }
 
 func checksum(data []byte) uint32 {
