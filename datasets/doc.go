@@ -1,12 +1,21 @@
-// Package datasets gives signed DWN messages to demonstrate, test and measure
-// with: a shipped set made with the reference SDK, and any number more by seed.
+// Package datasets gives sets to demonstrate, test and measure with. All that is
+// made here is fixed by a seed: the same bytes on every platform and for ever, made
+// as they are iterated over, in memory that does not grow with their number.
 //
-// [Corpus] is the shipped set. [Generate] makes messages that the reference SDK
-// accepts, in the order given, each with its record data; the same options give
-// the same bytes on every platform. All keys are throw-away test keys that anybody
-// can read here: protect nothing with them.
+//   - [Workload] makes synthetic keys, up to 10^12, by how they lie in time
+//     ([Shape]) and by who lacks which of them ([Divergence]). The names of both are
+//     labels of benchmarks.
+//   - [Generate] makes signed DWN messages that the reference SDK accepts, in the
+//     order given, each with its record data.
+//   - [Corpus] is a shipped set of DWN messages made with the reference SDK.
+//   - [Git] loads the commits of any git repository.
+//   - [JSONLines] loads any JSON lines that have a time, such as events of nostr.
 //
-// Nothing here reads a clock, disk or network.
+// All keys that sign are throw-away test keys that anybody can read here: protect
+// nothing with them.
+//
+// Only Git reads the disk and starts processes, those of git; JSONLines reads what
+// it is given. Nothing here reads a clock or the network.
 package datasets
 
 import (
@@ -19,8 +28,8 @@ var (
 	// ErrCorpus: the shipped set is not what it was made to be, such as a file
 	// that was damaged or replaced before it was compiled in.
 	ErrCorpus = errors.New("shipped set of messages is damaged")
-	// ErrOptions: options of the generator that no set of messages fits.
-	ErrOptions = errors.New("invalid generator options")
+	// ErrOptions: options that no set of messages or keys fits.
+	ErrOptions = errors.New("invalid options of a data set")
 )
 
 // Message is one message of a set, as its tenant's node received it.

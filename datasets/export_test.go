@@ -1,5 +1,10 @@
 package datasets
 
+import (
+	"bufio"
+	"strings"
+)
+
 // For the tests of damage: the set as it is embedded, and its reader.
 func CorpusText() string { return corpusLines }
 
@@ -10,3 +15,15 @@ var (
 
 // Window is how far back a message may refer.
 const Window = window
+
+// NegativeLog2 returns -log2(word/2^64) in parts of 2^32.
+func NegativeLog2(word uint64) uint64 { return newLogarithm().negative(word) }
+
+// For the tests of what git says.
+var CommitTime = commitTime
+
+// NextCommit reads the first commit of what cat-file says.
+func NextCommit(text string) ([]byte, error) {
+	h := history{out: bufio.NewReader(strings.NewReader(text))}
+	return h.next()
+}

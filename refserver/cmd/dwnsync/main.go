@@ -2,6 +2,7 @@
 //
 //	dwnsync demo                         two nodes on this machine, synced by every strategy
 //	dwnsync sample -out DIR              messages, a key and a tenant to try the others with
+//	dwnsync gen -n 1000                  any number of signed messages, made by seed
 //	dwnsync keygen                       a private key and its DID
 //	dwnsync import -dir D [FILE]         messages into a folder
 //	dwnsync serve -dir D -addr HOST:PORT a node over HTTP
@@ -50,6 +51,7 @@ func commands() []command {
 	return []command{
 		{"demo", "[-strategy S] [-direction D] [-scope JSON] [-json]", "sync two nodes on this machine by every strategy", runDemo},
 		{"sample", "-out DIR", "write messages, a key and a tenant to try the others with", runSample},
+		{"gen", "[-n N] [-seed S] [-out FILE] [-key FILE] [-start TIME] [-interval 1m]", "make any number of signed messages by seed, as JSON lines", runGen},
 		{"keygen", "[-curve C] [-out FILE]", "make a private key and its did:key", runKeygen},
 		{"import", "-dir D [-json] [FILE]", "store messages from JSON lines, a file or stdin, also .gz", runImport},
 		{"export", "-dir D [-tenant DID] [-scope JSON]", "write messages as JSON lines", runExport},
