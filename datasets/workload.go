@@ -69,7 +69,7 @@ func (w Workload) String() string {
 // holds it. No replica holds a key twice, and every key is held by one at least.
 //
 // The same workload gives the same keys on every platform and for ever. They are
-// made as they are iterated over: about 20 kB of memory whatever N is. The sequence
+// made as they are iterated over: some 6 kB of memory whatever N is. The sequence
 // can be iterated over any number of times, concurrently too. Keys returns
 // ErrOptions for a workload that cannot be.
 func (w Workload) Keys() (iter.Seq2[Key, Holders], error) {

@@ -235,7 +235,7 @@ func TestWorkloadStreams(t *testing.T) {
 	every(1000, 50, func(w datasets.Workload) {
 		small := allocated(t, w)
 		w.N, w.D = 100*w.N, 100*w.D
-		if large := allocated(t, w); large > small+4096 || large > 32<<10 {
+		if large := allocated(t, w); large > small+4096 || large > 16<<10 {
 			t.Errorf("%s: %d bytes allocated, for a hundredth of the keys %d", w, large, small)
 		}
 	})

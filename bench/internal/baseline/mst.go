@@ -17,13 +17,16 @@ import (
 // holds the keys of one depth between two deeper ones, and links name nodes by the
 // SHA-256 of their DAG-CBOR.
 //
-// The key of an item is "m/", its time in hexadecimal and the first four bytes of its
-// ID in hexadecimal; its value is a CID with the ID as digest. Items of one time whose
-// IDs begin alike are told apart by value.
+// The key of an item is "m/", its time and the first four bytes of its ID, both in
+// hexadecimal, the time without leading zeros and, if negative, as the 64 bits of its
+// two's complement; its value is a CID with the ID as digest. Items of one time whose IDs
+// begin alike are told apart by value.
 //
 // The initiator asks for the root and then, level by level, for each node that it
 // lacks. One request of 36 bytes, a CID, is answered by the root's CID or by a block;
-// all of one level are one round. Requests and blocks are all that is counted.
+// all of one level are one round. Requests and blocks are all that is counted. The
+// initiator checks the hash of every block. Bytes are those of indigo, its Go implementation,
+// to the byte: TestMSTIsAsRecorded.
 type MST struct{}
 
 // Name implements System.

@@ -13,8 +13,8 @@ import (
 const RIBLTCells = 140_000
 
 // ribltBatch is how many cells the responder encodes at first; later batches are an
-// eighth of what it sent, so that its CPU time is at most an eighth above that of a
-// stream which stops at once.
+// eighth of what it sent, so that its CPU time is that of a stream which goes on for an
+// eighth longer, at most. Reading the clock for every cell would cost more.
 const ribltBatch = 16
 
 var (
@@ -30,12 +30,13 @@ var (
 // stream after the last cell it needed, which ends the one round. Bytes are those of
 // the cells up to there: 16 and a zigzag varint for the count, no request, and no cells
 // in flight when the stop arrives (a real link adds its bandwidth times its delay).
-// Counts go out as they are; sending them less the expected n/(1+i/2) saves about a
-// byte a cell.
+// Counts go out as they are; sent less the expected n/(1+i/2) they would save about a
+// byte in each of the first cells: 5 % at n = 10^6 and d = 10^4, 1 % at d = 10^5.
 //
 // The initiator learns short IDs. It finds its own in an index. Those that only the
 // responder holds are looked up in the responder's index at no charge, because the
-// items that follow carry them anyway.
+// items that follow carry them anyway. No ID may be in a set twice, at whatever times:
+// it would cancel out, and Reconcile reports that nothing decodes.
 type RIBLT struct {
 	// Capacity is how many cells each side keeps up to date, 24 bytes each; 0 means
 	// RIBLTCells. A difference that needs more goes over all keys of both sides again

@@ -6,8 +6,8 @@
 // The kernel keeps what it knows of folders and of where files lie. The device has
 // caches of its own, and that of a virtual machine is a file whose host may hold all of
 // it in memory: bytes are counted right there too, but they come faster than from
-// a disk. And the kernel reads ahead: one byte that is asked for can count as some
-// hundred kilobytes, up to what the device is set to read at once.
+// a disk. And the kernel reads ahead: one byte that is asked for counts as 128 kB, or as
+// many megabytes as the device is set to read ahead, read_ahead_kb in its queue.
 package cold
 
 import (

@@ -52,7 +52,7 @@ func settings(dir string, logger *slog.Logger) dgraph.Options {
 		WithBlockCacheSize(64 << 20).
 		WithIndexCacheSize(32 << 20).
 		WithVerifyValueChecksum(true).
-		WithChecksumVerificationMode(options.OnTableAndBlockRead).
+		WithChecksumVerificationMode(options.OnBlockRead). // on opening too would read the whole store
 		WithCompactL0OnClose(true).
 		WithLogger(nil)
 	if logger != nil {
