@@ -4,15 +4,32 @@ import (
 	"encoding/binary"
 	"flag"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 )
 
 var (
-	large = flag.Bool("large", false, "measure with a million keys and items too")
-	huge  = flag.Bool("huge", false, "measure filters of ten million keys too")
-	seed  = flag.Uint64("seed", 0, "fixes the salts of BenchmarkEngine")
+	large = flag.Bool("large", false, "measure sets of up to a million keys, messages or items too")
+	huge  = flag.Bool("huge", false, "measure filters and stores of ten million too")
+	seed  = flag.Uint64("seed", 0, "fixes the salts of syncs")
 )
+
+// benchtime is how long a benchmark runs where the flag of that name is not given: all
+// of them shall take minutes.
+const benchtime = "20ms"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.benchtime" })
+	if !given {
+		if err := flag.Set("test.benchtime", benchtime); err != nil {
+			panic(err) // a constant that the testing package reads
+		}
+	}
+	os.Exit(m.Run())
+}
 
 // chacha returns a source of randomness that a seed fixes.
 func chacha(seed uint64) *rand.ChaCha8 {

@@ -1,21 +1,37 @@
 // Package bench measures what dwnsync costs. It has one test file per question of
 // RESULTS.md:
 //
-//	filters_test.go   what does a filter cost?
-//	segments_test.go  what does a filter cost that is kept up to date?
-//	sync_test.go      what does a sync between two nodes cost?
-//	engine_test.go    how does that grow with the number of items?
+//	io_test.go         where does the time of a filter over everything go, from a cold disk on?
+//	saves_test.go      what do segments save, and where do they save nothing?
+//	filters_test.go    what does a filter cost?
+//	segments_test.go   what does a filter cost that is kept up to date?
+//	lost_test.go       what does a filter lose for ever, if nobody checks?
+//	links_test.go      how long does a sync take over a slow network?
+//	memory_test.go     how much memory do filters and syncs take?
+//	reconcile_test.go  what do the strategies send and compute, beside other systems?
+//	sync_test.go       what does a sync of real messages between two stores cost?
 //
-// The module in bench/peers measures the filters beside other libraries.
+// The other systems are those of bench/internal/baseline. The module in bench/peers
+// measures the filters beside other libraries.
 //
-// Run it with
+// Run all of them at small sizes, in less than ten minutes on two cores, or one of them with
 //
-//	go test -bench . -benchtime 100ms ./bench
+//	go test -run '^$' -bench . ./bench
+//	go test -run '^$' -bench Reconcile -benchtime 20x ./bench -large
 //
-// and with -large for a million keys and items, with -huge for filters of ten million
-// keys. Every part of a benchmark's name after the first is a key=value pair, so that
-// tools can group by it. The plain go test runs each benchmark once, and fails where
-// what it reports makes no sense.
+// Where -benchtime is not given, each benchmark takes 20 milliseconds, and at least one
+// operation: enough for what grows a thousandfold, too little to tell ten per cent apart.
+// Where salts decide how many rounds a sync takes, -benchtime Nx averages over N of them.
+// Further flags, behind the name of the package:
+//
+//	-large          sets of up to a million keys, messages or items too
+//	-huge           filters and stores of ten million too
+//	-seed N         fixes the salts of the syncs
+//	-fixtures DIR   keeps the stores that io_test.go reads, for the next run
+//
+// Every part of a benchmark's name after the first is a key=value pair, so that
+// tools can group by it. The plain go test runs each benchmark at its smallest, and fails
+// where what it reports makes no sense.
 //
 // ./scripts/results runs it several times and writes RESULTS.md.
 package bench

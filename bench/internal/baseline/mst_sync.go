@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/dwn-sync/dwnsync/bench/internal/cputime"
 	"github.com/dwn-sync/dwnsync/engine/summary"
 )
 
@@ -20,13 +21,13 @@ func (t *mstTree) Reconcile(responder Side) (Outcome, error) {
 	// The first round asks for the root.
 	out := Outcome{Rounds: 1, Up: cidSize, Down: cidSize}
 	diff := mstDiff{own: t, theirs: make(map[mstItem]bool), shared: make(map[link]bool)}
-	start := cpuTime()
+	start := cputime.Now()
 	wanted := diff.follow(nil, peer.root)
-	out.Here += cpuTime() - start
+	out.Here += cputime.Now() - start
 	for ; len(wanted) > 0; out.Rounds++ {
-		start = cpuTime()
+		start = cputime.Now()
 		blocks, err := peer.get(wanted)
-		answered := cpuTime()
+		answered := cputime.Now()
 		if err != nil {
 			return Outcome{}, err
 		}
@@ -36,15 +37,15 @@ func (t *mstTree) Reconcile(responder Side) (Outcome, error) {
 			out.Down += int64(len(block))
 		}
 		wanted, err = diff.read(wanted, blocks)
-		out.Here += cpuTime() - answered
+		out.Here += cputime.Now() - answered
 		if err != nil {
 			return Outcome{}, err
 		}
 	}
-	start = cpuTime()
+	start = cputime.Now()
 	var err error
 	out.Have, out.Need, err = diff.result()
-	out.Here += cpuTime() - start
+	out.Here += cputime.Now() - start
 	return out, err
 }
 

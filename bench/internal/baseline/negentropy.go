@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/dwn-sync/dwnsync/bench/internal/cputime"
 	"github.com/dwn-sync/dwnsync/engine/summary"
 )
 
@@ -70,26 +71,26 @@ func (s *rangeSide) Reconcile(responder Side) (Outcome, error) {
 		return Outcome{}, ErrTimestamp
 	}
 	var out Outcome
-	start := cpuTime()
+	start := cputime.Now()
 	query := s.initiate()
-	out.Here = cpuTime() - start
+	out.Here = cputime.Now() - start
 	for len(query) > emptyMessage {
 		if out.Rounds++; out.Rounds > maxRounds {
 			return Outcome{}, errNoEnd
 		}
 		out.Up += int64(len(query))
 
-		start = cpuTime()
+		start = cputime.Now()
 		reply, err := there.answer(query)
-		out.There += cpuTime() - start
+		out.There += cputime.Now() - start
 		if err != nil {
 			return Outcome{}, err
 		}
 		out.Down += int64(len(reply))
 
-		start = cpuTime()
+		start = cputime.Now()
 		query, err = s.advance(reply, &out)
-		out.Here += cpuTime() - start
+		out.Here += cputime.Now() - start
 		if err != nil {
 			return Outcome{}, err
 		}

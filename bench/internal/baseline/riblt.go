@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/dwn-sync/dwnsync/bench/internal/cputime"
 	"github.com/dwn-sync/dwnsync/engine/summary"
 )
 
@@ -80,27 +81,27 @@ func (s *ribltSide) Reconcile(responder Side) (Outcome, error) {
 		return Outcome{}, fmt.Errorf("%w: %T", errForeignSide, responder)
 	}
 	out := Outcome{Rounds: 1}
-	start := cpuTime()
+	start := cputime.Now()
 	theirs, ours := newCellSource(peer), newCellSource(s)
 	decoder := newRIBLTDecoder(len(s.keys) + len(peer.keys))
-	out.Here += cpuTime() - start
+	out.Here += cputime.Now() - start
 	var wire []byte
 	for batch := ribltBatch; !decoder.done(); batch = max(ribltBatch, len(decoder.cells)/8) {
-		start = cpuTime()
+		start = cputime.Now()
 		wire = theirs.encode(wire[:0], batch)
-		encoded := cpuTime()
+		encoded := cputime.Now()
 		used, err := decoder.read(wire, ours)
-		out.Here += cpuTime() - encoded
+		out.Here += cputime.Now() - encoded
 		out.There += encoded - start
 		if err != nil {
 			return Outcome{}, err
 		}
 		out.Down += int64(used)
 	}
-	start = cpuTime()
+	start = cputime.Now()
 	var err error
 	out.Have, out.Need, err = decoder.resolve(s.ids, peer.ids)
-	out.Here += cpuTime() - start
+	out.Here += cputime.Now() - start
 	return out, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/dwn-sync/dwnsync/bench/internal/cputime"
 	"github.com/dwn-sync/dwnsync/engine/summary"
 )
 
@@ -19,12 +20,12 @@ func BenchmarkPrefixInsert(b *testing.B) {
 				ids[i] = randomID(r)
 			}
 			prefix, i := NewPrefix(cells), 0
-			start := cpuTime()
+			start := cputime.Now()
 			for b.Loop() {
 				prefix.Insert(ids[i%len(ids)])
 				i++
 			}
-			b.ReportMetric(float64(cpuTime()-start)/float64(i), "cpu-ns/op")
+			b.ReportMetric(float64(cputime.Now()-start)/float64(i), "cpu-ns/op")
 		})
 	}
 }
