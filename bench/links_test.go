@@ -295,15 +295,17 @@ func TestLink(t *testing.T) {
 			m := once(t, c.String(), func(b *testing.B) { benchLink(b, c, p) })
 			took := time.Since(start)
 			within(t, c.String(), m, "rounds/op", 1, 7)
+			// A filter at 2^-8 is no smaller than its keys, and what is remembered is not sent.
 			bytes := float64(c.D * loadedBytes)
-			if !c.again {
-				bytes += float64(c.N - c.D) // a filter at 2^-8 is no smaller
+			least, most := bytes+float64(c.N-c.D), bytes+8*float64(c.N)+8000*m["rounds/op"]
+			if c.again {
+				least, most = bytes, bytes+1300+4000*(m["rounds/op"]-1)
 			}
-			within(t, c.String(), m, "wire-B/op", bytes, bytes+8000+8*float64(c.N)+2000*m["rounds/op"])
+			within(t, c.String(), m, "wire-B/op", least, most)
 			// Up and down have the same bandwidth, and hardly overlap: a summary is read to its end.
-			least := time.Duration((1+m["rounds/op"])*float64(l.RTT()) + m["wire-B/op"]*8e9/float64(l.Up))
-			if took < least || took > 2*least+time.Second {
-				t.Errorf("%v takes %v, by arithmetic %v", c, took, least)
+			arithmetic := time.Duration((1+m["rounds/op"])*float64(l.RTT()) + m["wire-B/op"]*8e9/float64(l.Up))
+			if took < arithmetic || took > 2*arithmetic+5*time.Second { // the machine may be busy
+				t.Errorf("%v takes %v, by arithmetic %v", c, took, arithmetic)
 			}
 		}
 	}

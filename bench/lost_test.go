@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -197,19 +197,12 @@ func (c lostCase) run(ctx context.Context, p *pair, m *lostMemory, seed uint64) 
 }
 
 // someKeys returns new keys, of no time in particular.
-func someKeys(random io.Reader, n int) []engine.Key {
+func someKeys(random *rand.ChaCha8, n int) []engine.Key {
 	keys := make([]engine.Key, n)
 	for i := range keys {
-		fill(random, keys[i].ID[:])
+		_, _ = random.Read(keys[i].ID[:]) // never fails
 	}
 	return keys
-}
-
-// fill reads from a source that never fails.
-func fill(random io.Reader, b []byte) {
-	if _, err := io.ReadFull(random, b); err != nil {
-		panic(err)
-	}
 }
 
 // lostMemory is what one run leaves to the next, to be used again.
@@ -219,7 +212,7 @@ type lostMemory struct {
 	builder filters.Builder
 }
 
-func (c lostCase) puller(p *pair, m *lostMemory, random io.Reader, seed uint64) (puller, error) {
+func (c lostCase) puller(p *pair, m *lostMemory, random *rand.ChaCha8, seed uint64) (puller, error) {
 	if c.salt == "engine" {
 		return newExactPuller(p, lostStrategies[c.filter], seed), nil
 	}
@@ -228,7 +221,7 @@ func (c lostCase) puller(p *pair, m *lostMemory, random io.Reader, seed uint64) 
 		m.held = append(m.held, k.ID)
 	}
 	plain := plainPuller{lostMemory: m, missing: slices.Clone(p.need), random: random, fresh: c.salt == "fresh"}
-	fill(random, plain.salt[:])
+	_, _ = random.Read(plain.salt[:]) // never fails
 	if c.filter == keptBloom {
 		kept := &keptPuller{plainPuller: plain, filter: bloom.NewWithEstimates(uint(len(m.held)), 0x1p-8)}
 		kept.add(m.held)
@@ -246,7 +239,7 @@ type plainPuller struct {
 	missing     []engine.ID
 	salt        filters.Salt
 	fresh       bool
-	random      io.Reader
+	random      *rand.ChaCha8
 }
 
 func (n *plainPuller) pull(context.Context) (int, bool, error) {
@@ -260,7 +253,7 @@ func (n *plainPuller) pull(context.Context) (int, bool, error) {
 	arrived := n.receive(func(id engine.ID) bool { return f.Contains(n.salt.Key(id)) })
 	n.held = append(n.held, arrived...)
 	if n.fresh {
-		fill(n.random, n.salt[:])
+		_, _ = n.random.Read(n.salt[:]) // never fails
 		n.keys = n.keys[:0]
 	}
 	return len(n.missing), true, nil

@@ -96,7 +96,7 @@ func read(t *testing.T, seed byte, c net.Conn) {
 // TestWrites: the bytes of two writes at once do not mix.
 func TestWrites(t *testing.T) {
 	inBubble(t, func(t *testing.T, here, there net.Conn) {
-		const size = 500_000 // more than there is room for
+		const size = 1 << 20 // more than there is room for
 		var wg sync.WaitGroup
 		for _, b := range []byte{1, 2} {
 			wg.Go(func() {
@@ -221,8 +221,15 @@ func TestCloseWakes(t *testing.T) {
 			var reading, writing error
 			var wg sync.WaitGroup
 			start := time.Now()
-			wg.Go(func() { _, reading = here.Read(make([]byte, 1)) })
-			wg.Go(func() { _, writing = here.Write(make([]byte, 1<<20)) })
+			var readFor, writtenFor time.Duration
+			wg.Go(func() {
+				_, reading = here.Read(make([]byte, 1))
+				readFor = time.Since(start)
+			})
+			wg.Go(func() {
+				_, writing = here.Write(make([]byte, 1<<20))
+				writtenFor = time.Since(start)
+			})
 			synctest.Wait()
 			closed, delay, want, wantWriting := here, time.Duration(0), net.ErrClosed, error(net.ErrClosed)
 			if far {
@@ -230,7 +237,8 @@ func TestCloseWakes(t *testing.T) {
 			}
 			closed.Close()
 			wg.Wait()
-			near(t, "closing", time.Since(start), delay)
+			near(t, "the end of reading", readFor, delay)
+			near(t, "the end of writing", writtenFor, delay)
 			if !errors.Is(reading, want) || !errors.Is(writing, wantWriting) {
 				t.Errorf("far %t: reading ends with %v, writing with %v", far, reading, writing)
 			}

@@ -17,10 +17,9 @@ type pipe struct {
 	room int
 	fake bool
 
-	writing sync.Mutex // held by a Write, so that the bytes of two do not mix
-
 	mu      sync.Mutex
 	changed sync.Cond
+	writing bool    // by one at a time, so that the bytes of two do not mix
 	chunks  []chunk // under way or arrived, in order
 	held    int     // their bytes
 	readBy  time.Time
@@ -91,10 +90,16 @@ func (p *pipe) take(b []byte) int {
 
 // write queues b chunk by chunk, and waits for room where there is none.
 func (p *pipe) write(b []byte) (int, error) {
-	p.writing.Lock()
-	defer p.writing.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for p.writing { // no longer than a deadline or Close allows
+		p.changed.Wait()
+	}
+	p.writing = true
+	defer func() {
+		p.writing = false
+		p.changed.Broadcast()
+	}()
 	for done := 0; ; {
 		size := min(len(b)-done, chunkBytes)
 		switch {
