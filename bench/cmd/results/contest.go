@@ -10,124 +10,131 @@ const (
 	probes = 1 << 20 // other keys that a rate is measured with
 )
 
-// name is what a table calls the filter of a point: in code those of dwnsync, "raw"
-// what is measured without it.
-func name(p point) string {
+// filterName is what a table calls the filter of a point: in code those of dwnsync,
+// "raw" what is measured without it.
+func filterName(p point) string {
 	if p.labels["impl"] == "raw" {
 		return "raw " + p.labels["filter"]
 	}
-	return "`" + p.labels["filter"] + "`"
+	return code(p.labels["filter"])
 }
 
-// rival names the raw filter that those of a rate are compared with: fuse, if there
-// is one of that rate.
-func (r *report) rival(bits string) (filter string, fuse bool) {
-	if r.peers.one("impl=raw", "filter=fuse"+bits).labels != nil {
-		return "fuse" + bits, true
-	}
-	return "bloom", false
-}
+// rates are the exponents of the rates that filters are timed at.
+func rates() []string { return []string{"8", "16"} }
 
-func (r *report) filterTables(d document) {
-	d.line("## What does a filter cost?\n")
-	d.line("Filters of one false positive rate over n random 64-bit keys: all kinds of dwnsync, and beside them, called raw, the libraries that some of them wrap and others (%s). Raw bloom has as many bits and positions as `bloom`; raw fuse builds with a reused builder, fuse-new without; fuse filters in the tables of 2^-16 have 16-bit fingerprints. All build from distinct keys and reuse memory where they can. A cuckoo filter with 8-bit fingerprints has a rate of 3 %%, and drops keys when it is as full as its documentation allows.\n", r.peers.config["libraries"])
-	d.line("Sizes are of whole encodings, header and checksum included; of raw xor8, which has none, of its table. The measured rate is the share let through of 2^20 other keys, always the same, at the largest n; denied is the largest share, over all n, of the keys that a filter was given and denies. To ask is to look up one key of 2^18 in turn, inside or outside the filter, one by one or 4096 of them at once.\n")
-	d.line("%s The portable figures are of the same code built without assembly (tag `purego`).\n", r.simd())
-	for _, bits := range distinct(r.quality.points, "bits") {
-		d.line("### Rate 2^-%s\n", bits)
+func (r report) filters(d document) {
+	d.line("## 3. Filters compared\n")
+	d.line("All kinds of dwnsync over n random 64-bit keys and, called raw, the libraries that some of them wrap, and others (%s). Sizes are of whole encodings; the rate is the share let through of 2^20 other keys; a filter that denies a key it was given has the share in the last column. `ribbon` uses AVX-512 where the processor has it: here %s.\n",
+		r["peers"].config["libraries"], map[bool]string{true: "it has", false: "it has not"}[r["peers"].config["simd"] == "avx512"])
+	for _, bits := range rates() {
 		r.sizeTable(d, bits)
-		sizes := distinct(r.peers.where("bits="+bits), "n")
-		if _, ok := r.rival(bits); !ok {
-			sizes = sizes[len(sizes)-1:] // there is little to compare with: one table is enough
-		}
-		for _, n := range sizes {
-			r.timeTable(d, bits, n)
-		}
 	}
-}
-
-func (r *report) simd() string {
-	if r.peers.config["simd"] == "avx512" {
-		return "`ribbon` builds, and answers many keys at once, with AVX-512, which this processor has."
+	r.picturePareto(d)
+	d.line("Each mark is a filter that keeps the rate and denies nothing; its area, and the figure beside it, is the time of a query for a key outside, the faster of one by one and 4096 at once. Hollow: raw libraries. Lower left is better.\n")
+	for _, bits := range rates() {
+		r.timeTable(d, bits)
 	}
-	return "`ribbon` builds, and answers many keys at once, with AVX-512, which this processor does not have."
+	r.portableLine(d)
+	r.again(d, "quality", "peers", "portable")
 }
 
 // keeps reports whether p denies none of its keys and lets no more others through
 // than five standard deviations above its rate.
 func keeps(p point) bool {
-	rate := math.Ldexp(1, -int(p.number("bits")))
+	rate := math.Ldexp(1, -int(number(p.labels["bits"])))
 	return p.median("denied/op") == 0 && p.median("fpr") <= rate+5*math.Sqrt(rate/probes)
 }
 
-func (r *report) sizeTable(d document, bits string) {
-	points := r.quality.where("bits=" + bits)
-	sizes := distinct(points, "n")
+func (r report) sizeTable(d document, bits string) {
+	s := r["quality"].where("/bits:%s", bits)
+	sizes := s.numbers("n")
 	last := sizes[len(sizes)-1]
-	header, bound := []string{"bits per key"}, []string{"*bound*: log2(1/rate)"}
+	header := []string{"bits per key at 2^-" + bits}
 	for _, n := range sizes {
 		header = append(header, "n = "+count(n))
-		bound = append(bound, bits)
 	}
-	rows := [][]string{
-		append(header, "above the bound, n = "+count(last), "measured rate", "denied"),
-		append(bound, "0 %", digits(math.Ldexp(1, -int(points[0].number("bits")))), "0 %"),
-	}
-	for _, p := range r.quality.where("bits="+bits, "n="+last) {
-		row, denied := []string{name(p)}, 0.0
-		for _, q := range r.quality.where("impl="+p.labels["impl"], "filter="+p.labels["filter"], "bits="+bits) {
+	rows := [][]string{append(header, "above "+bits, "measured rate", "denied")}
+	for _, p := range s.where("/n:%s", last).points {
+		row, denied := []string{filterName(p)}, 0.0
+		for _, q := range s.where("/impl:%q /filter:%q", p.labels["impl"], p.labels["filter"]).points {
 			row = append(row, fixed(q.median("bits/key"), 2))
-			denied = max(denied, q.median("denied/op")/q.number("n"))
+			denied = max(denied, q.median("denied/op")/number(q.labels["n"]))
 		}
-		over := fixed(100*(p.median("bits/key")/p.number("bits")-1), 1) + " %"
+		over := fixed(100*(p.median("bits/key")/number(bits)-1), 1) + " %"
 		rows = append(rows, append(row, over, p.cell("fpr"), percent(denied)))
 	}
 	d.table(rows)
 	var best []string
 	for _, n := range sizes {
-		if p, ok := smallest(r.quality.where("bits="+bits, "n="+n)); ok {
-			best = append(best, count(n)+" "+name(p))
+		if p, ok := smallest(s.where("/n:%s", n).points); ok {
+			best = append(best, filterName(p)+" at "+count(n))
 		}
 	}
 	d.line("Smallest of those that deny nothing and keep the rate, by n: %s.\n", strings.Join(best, ", "))
 }
 
-func smallest(points []point) (best point, ok bool) {
+// honest are the points that keep their rate and deny nothing.
+func honest(points []point) []point {
+	var kept []point
 	for _, p := range points {
-		if keeps(p) && (!ok || p.median("bits/key") < best.median("bits/key")) {
-			best, ok = p, true
+		if keeps(p) {
+			kept = append(kept, p)
 		}
 	}
-	return best, ok
+	return kept
 }
 
-func (r *report) timeTable(d document, bits, n string) {
-	d.line("#### Rate 2^-%s, n = %s: time per key", bits, count(n))
-	at := []string{"bits=" + bits, "n=" + n}
-	ask := func(impl, filter, which, by string) point {
-		return r.peers.one(append(at, "=FilterContains", "impl="+impl, "filter="+filter, "case="+which, "by="+by)...)
-	}
-	rival, _ := r.rival(bits)
-	builtRival, askedRival := r.peers.one(append(at, "=FilterBuild", "impl=raw", "filter="+rival)...), ask("raw", rival, "miss", "one")
-	rows := [][]string{{"filter", "build", "build / raw " + rival, "ask, inside", "ask, outside", "all at once, inside", "all at once, outside", "best outside / raw " + rival}}
-	built := r.peers.where(append(at, "=FilterBuild")...)
+func smallest(points []point) (best point, ok bool) {
+	best = leastOf(honest(points), "bits/key")
+	return best, best.first != nil
+}
+
+// asks are the points of a benchmark that asks for keys, for one filter.
+func (r report) asks(p point, which, by string) point {
+	return r["peers"].one(".name:FilterContains /impl:%q /filter:%q /bits:%s /n:%s /case:%s /by:%s",
+		p.labels["impl"], p.labels["filter"], p.labels["bits"], p.labels["n"], which, by)
+}
+
+// bestAsk is the faster of asking one by one and all at once, for keys outside.
+func (r report) bestAsk(p point) point {
+	return leastOf([]point{r.asks(p, "miss", "one"), r.asks(p, "miss", "batch")}, perKey)
+}
+
+// built are the points of all filters of a rate and size that are built.
+func (r report) built(bits, n string) []point {
+	return r["peers"].where(".name:FilterBuild /bits:%s /n:%s", bits, n).points
+}
+
+func (r report) timeTable(d document, bits string) {
+	n := r["peers"].largest("n")
+	built := r.built(bits, n)
+	raw := r["peers"].one(".name:FilterBuild /impl:raw /filter:fuse%s /bits:%s /n:%s", bits, bits, n)
+	rows := [][]string{{"time per key at 2^-" + bits + ", n = " + count(n), "build", "build / raw fuse" + bits, "ask, inside", "ask, outside", "4096 at once, outside", "best outside / raw fuse" + bits}}
 	var asked []point
 	for _, p := range built {
-		impl, filter := p.labels["impl"], p.labels["filter"]
-		miss, misses := ask(impl, filter, "miss", "one"), ask(impl, filter, "miss", "batch")
-		best := miss
-		if misses.labels != nil && misses.median(perKey) < miss.median(perKey) {
-			best = misses
-		}
-		if best.labels != nil {
+		best := r.bestAsk(p)
+		if best.first != nil {
 			asked = append(asked, best)
 		}
 		rows = append(rows, []string{
-			name(p), p.cell(perKey), paired(p, builtRival, perKey),
-			ask(impl, filter, "hit", "one").cell(perKey), miss.cell(perKey),
-			ask(impl, filter, "hit", "batch").cell(perKey), misses.cell(perKey), paired(best, askedRival, perKey),
+			filterName(p), p.cell(perKey), paired(p, raw, perKey),
+			r.asks(p, "hit", "one").cell(perKey), r.asks(p, "miss", "one").cell(perKey), r.asks(p, "miss", "batch").cell(perKey),
+			paired(best, r.asks(raw, "miss", "one"), perKey),
 		})
 	}
 	d.table(rows)
-	d.line("Built fastest: %s. Answers fastest for keys outside: %s.\n", winnersBy(built, name, perKey), winnersBy(asked, name, perKey))
+	d.line("Built fastest: %s. Answers fastest for keys outside: %s.\n", winnersBy(built, filterName, perKey), winnersBy(asked, filterName, perKey))
+}
+
+// portableLine says what ribbon costs without assembly.
+func (r report) portableLine(d document) {
+	s := r["portable"]
+	n := s.largest("n")
+	var parts []string
+	for _, bits := range rates() {
+		ribbon := s.one(".name:FilterBuild /impl:ours /filter:ribbon /bits:%s /n:%s", bits, n)
+		fuse := s.one(".name:FilterBuild /impl:raw /filter:fuse%s /bits:%s /n:%s", bits, bits, n)
+		parts = append(parts, "2^-"+bits+" "+paired(ribbon, fuse, perKey))
+	}
+	d.line("Without assembly (tag `purego`), to build `ribbon` of n = %s takes this multiple of raw fuse: %s.\n", count(n), strings.Join(parts, ", "))
 }

@@ -2,135 +2,192 @@ package main
 
 import (
 	"fmt"
-	"strconv"
+	"regexp"
+	"slices"
+	"strings"
 )
 
-// distribution is where the bytes and rounds of p come from: many salts if those
-// were measured, otherwise the runs that were timed, p itself.
-func (r *report) distribution(p point) point {
-	found := r.salts.where("strategy="+p.labels["strategy"], "case="+p.labels["case"], "n="+p.labels["n"], "d="+p.labels["d"])
-	if len(found) == 0 {
-		return p
-	}
-	return found[0]
+// stages of a first request from a cold store, in their order.
+func stages() []string { return []string{"open", "scan", "hash", "construct", "serialise", "send"} }
+
+// hurting: what a plain filter is held against.
+const (
+	missing      = 100  // messages that a sync brings
+	messageBytes = 1000 // of each
+	tooLong      = 1.0  // seconds
+	lanRate      = 1e9  // bits per second of the link called lan
+)
+
+func (r report) growth(d document) {
+	d.line("## 1. How linear costs grow\n")
+	r.coldTables(d)
+	r.linkTable(d)
+	r.bytesTable(d)
 }
 
-func (r *report) growthTables(d document) {
-	d.line("## How does it grow?\n")
-	d.line("The same engine without disk, network and signatures: a pull of d of the responder's n items of 32 bytes, missing evenly over time. Metadata and rounds are means, and the 99th percentile of rounds is taken, over %d syncs with salts of their own, which are the same whenever this is run. Times are those of both sides together, of %s runs. Where there is no 99th percentile, bytes and rounds are of the timed runs too.\n", r.salts.iters, r.engine.config["count"])
-	for _, n := range distinct(r.engine.points, "n") {
-		for _, missing := range distinct(r.engine.where("n="+n), "d") {
-			r.growthTable(d, n, missing)
-		}
+// coldTotal is a point of the pass io with the sum of its stages as total-sec/op.
+func coldTotal(p point) point {
+	var units []string
+	for _, s := range stages() {
+		units = append(units, s+"-sec/op")
 	}
+	return p.sum("total-sec/op", units...)
 }
 
-func (r *report) growthTable(d document, n, missing string) {
-	points := r.engine.where("n="+n, "d="+missing)
-	first := base(points, "strategy")
-	d.line("### n = %s, d = %s", count(n), count(missing))
-	rows := [][]string{{"strategy", "metadata", "per item held", "per item missing", "rounds, mean", "rounds, 99 %", "time", "time / fuse"}}
-	const unit = "metadata-B/op"
+// cold are the points of one filter, ascending by n, with their totals.
+func (r report) cold(filter string) []point {
+	var points []point
+	for _, p := range r["io"].where("/filter:%q", filter).points {
+		points = append(points, coldTotal(p))
+	}
+	slices.SortStableFunc(points, func(a, b point) int { return int(number(a.labels["n"]) - number(b.labels["n"])) })
+	return points
+}
+
+// coldHurts is the size from which the stages take longer than a second.
+func (r report) coldHurts(filter string) crossing {
+	return cross(curveOf(r.cold(filter), "total-sec/op"), flat(tooLong))
+}
+
+// coldYardstick is the filter of the pass io that stands for all.
+const coldYardstick = "fuse8"
+
+func (r report) coldTables(d document) {
+	d.line("### From a cold disk, by stage\n")
+	d.line("The first request of a node that was started with nothing in memory: open the store (Badger), scan the keys of all messages, hash them, construct the filter (2^-8), serialise it, and send it over loopback. Time per operation, of `%s`; other filters differ in construct and send only.", coldYardstick)
+	points := r.cold(coldYardstick)
+	header := []string{"stage"}
 	for _, p := range points {
-		q := r.distribution(p)
-		perMissing, p99 := "–", "–"
-		if p.number("d") > 0 {
-			perMissing = fixed(q.median(unit)/p.number("d"), 1) + " B"
-		}
-		if len(r.salts.where("n="+n, "d="+missing)) > 0 {
-			p99 = fixed(q.median("rounds-p99"), 0)
-		}
-		rows = append(rows, []string{
-			p.labels["strategy"], q.cell(unit), fixed(q.median(unit)/p.number("n"), 2) + " B", perMissing,
-			fixed(q.median("rounds/op"), 2), p99, p.cell("sec/op"), ratio(p, first, "sec/op"),
-		})
+		header = append(header, "n = "+count(p.labels["n"]))
 	}
-	d.table(rows)
-	best := winners(points, "strategy", unit)
-	if len(r.salts.where("n="+n, "d="+missing)) > 0 {
-		best, _ = r.leastMetadata(points)
+	last := points[len(points)-1]
+	rows := [][]string{append(header, "per message at n = "+count(last.labels["n"]), "share")}
+	for _, s := range append(stages(), "total") {
+		unit := s + "-sec/op"
+		row := []string{s}
+		for _, p := range points {
+			row = append(row, p.cell(unit))
+		}
+		rows = append(rows, append(row, seconds(last.median(unit)/number(last.labels["n"])), percent(last.median(unit)/last.median("total-sec/op"))))
 	}
-	d.line("Least metadata: %s. Fastest: %s.\n", best, winners(points, "strategy", "sec/op"))
+	d.table(append(rows, r.diskRows(points)...))
+	r.pictureIO(d)
+	var hurts []string
+	for _, filter := range r["io"].labels("filter") {
+		hurts = append(hurts, fmt.Sprintf("`%s` %v", filter, r.coldHurts(filter)))
+	}
+	d.line("**It starts to hurt on this disk**, when these stages take longer than %s, from n = %s.\n", seconds(tooLong), listed(hurts, func(s string) string { return s }))
+	r.again(d, "io")
 }
 
-// leastMetadata returns which of the strategies sends the least on average, and how much.
-func (r *report) leastMetadata(points []point) (strategy string, bytes float64) {
-	for i, p := range points {
-		if b := r.distribution(p).median("metadata-B/op"); i == 0 || b < bytes {
-			strategy, bytes = p.labels["strategy"], b
+// diskRows are the bytes under the stages of a table.
+func (r report) diskRows(points []point) [][]string {
+	var rows [][]string
+	for _, c := range []struct{ title, unit string }{
+		{"read from disk, per message", "disk-B/msg"},
+		{"store on disk, per message", "store-B/msg"},
+		{"bytes of the summary", "summary-B/op"},
+	} {
+		row := []string{c.title}
+		for _, p := range points {
+			row = append(row, p.cell(c.unit))
 		}
+		rows = append(rows, append(row, "", ""))
 	}
-	return strategy, bytes
+	row := []string{"of it while opening"}
+	for _, p := range points {
+		share := "–"
+		if p.has("open-disk-B/op") && p.median("disk-B/msg") > 0 {
+			share = percent(p.median("open-disk-B/op") / number(p.labels["n"]) / p.median("disk-B/msg"))
+		}
+		row = append(row, share)
+	}
+	return slices.Insert(rows, 1, append(row, "", ""))
 }
 
-// comparable returns the measured points of the case that a quoted figure is about.
-func (r *report) comparable(q quoted) []point {
-	n, missing := strconv.FormatFloat(q.n, 'f', 0, 64), strconv.FormatFloat(q.d, 'f', 0, 64)
-	return r.engine.where("case="+q.divergence, "n="+n, "d="+missing)
+// linkRate are the bits per second that a link's name tells.
+func linkRate(link string) float64 {
+	if m := regexp.MustCompile(`(\d+)mbit$`).FindStringSubmatch(link); m != nil {
+		return number(m[1]) * 1e6
+	}
+	return lanRate
 }
 
-// peersBetter counts the cases with measurements of ours in which a peer's quoted
-// figure is below the best of them, and all such cases.
-func (r *report) peersBetter() (better, all int) {
-	beaten := map[[2]float64]bool{}
-	for _, q := range quotes() {
-		if points := r.comparable(q); len(points) > 0 {
-			_, ours := r.leastMetadata(points)
-			key := [2]float64{q.n, q.d}
-			beaten[key] = beaten[key] || q.bytes < ours
-		}
-	}
-	for _, b := range beaten {
-		all++
-		if b {
-			better++
-		}
-	}
-	return better, all
+// links is the pass of that name with the difference that all sections speak of.
+func (r report) links() samples { return r["links"].where("/d:%d", missing) }
+
+// linkHurts are the sizes from which the summary of a strategy costs more time on a link
+// than the messages it is for, and than a second. The summary's cost is what grows with n
+// of the time of a pull of nothing, which never takes a second round.
+func (r report) linkHurts(link, strategy string) (messages, long crossing) {
+	points := r["links"].where("/d:0 /link:%q /strategy:%q", link, strategy).points
+	grown := curveOf(points, "sec/op").above0()
+	return cross(grown, flat(8*missing*messageBytes/linkRate(link))), cross(grown, flat(tooLong))
 }
 
-func (r *report) peerTables(d document) {
-	d.line("## Against other systems\n")
-	d.line("%s\n", quotedSource)
-	d.line("A rateless IBLT and a sketch send what grows with the difference, not with what exists: where few items differ, a filter over everything loses to them, and loses more the larger the set. Times of others are not compared, since they are of another machine.\n")
-	rows := [][]string{{"n", "d", "system", "bytes", "rounds", "bytes / least of ours", "source"}}
-	var readings []string
-	for i, q := range quotes() {
-		points := r.comparable(q)
-		if len(points) == 0 {
-			continue
-		}
-		strategy, ours := r.leastMetadata(points)
-		n, missing := count(points[0].labels["n"]), count(points[0].labels["d"])
-		if i == 0 || quotes()[i-1].n != q.n || quotes()[i-1].d != q.d {
-			for _, p := range points {
-				m := r.distribution(p)
-				rows = append(rows, []string{
-					n, missing, "`" + p.labels["strategy"] + "`", quantity(m.median("metadata-B/op"), "B"),
-					fixed(m.median("rounds/op"), 2), digits(m.median("metadata-B/op") / ours), "measured",
-				})
+func (r report) linkTable(d document) {
+	d.line("### Over a link\n")
+	d.line("One pull of %d missing messages, in real time, over HTTP on a simulated link: a LAN of 1 Gbit/s, and links named by their round trip and their bits per second. The last columns are the n from which the summary, measured as what grows with n of a pull of nothing, takes longer than %d messages of 1 kB on that link's bandwidth alone, and longer than a second.", missing, missing)
+	s := r.links()
+	sizes := s.numbers("n")
+	header := []string{"link", "strategy"}
+	for _, n := range sizes {
+		header = append(header, "n = "+count(n))
+	}
+	rows := [][]string{append(header, "hurts: > the messages", "hurts: > 1 s")}
+	for _, link := range s.labels("link") {
+		for _, strategy := range s.labels("strategy") {
+			row := []string{link, code(strategy)}
+			for _, n := range sizes {
+				row = append(row, s.one("/link:%q /strategy:%q /n:%s", link, strategy, n).cell("sec/op"))
 			}
+			hurts := []string{"–", "–"}
+			if messages, long := r.linkHurts(link, strategy); len(r["links"].where("/d:0 /link:%q /strategy:%q", link, strategy).points) > 1 {
+				hurts = []string{messages.String(), long.String()}
+			}
+			rows = append(rows, append(row, hurts...))
 		}
-		source := "*quoted*"
-		if q.remark != "" {
-			source += "; " + q.remark
-		}
-		rows = append(rows, []string{n, missing, q.peer, quantity(q.bytes, "B"), strconv.Itoa(q.roundTrips), digits(q.bytes / ours), source})
-		readings = append(readings, fmt.Sprintf("- n = %s, d = %s: %s (*quoted*) sends %s `%s`, the least of ours.", n, missing, q.peer, times(q.bytes, ours), strategy))
 	}
 	d.table(rows)
-	for _, line := range readings {
-		d.line("%s", line)
+	r.pictureLinks(d)
+	n := s.largest("n")
+	var fastest []string
+	for _, link := range s.labels("link") {
+		fastest = append(fastest, link+" "+winners(s.where("/link:%q /n:%s", link, n).points, "strategy", "sec/op"))
 	}
+	d.line("Fastest at n = %s: %s.\n", count(n), strings.Join(fastest, "; "))
+	r.again(d, "links")
 }
 
-// times says how a compares with b.
-func times(a, b float64) string {
-	switch {
-	case a < b:
-		return digits(b/a) + " times fewer bytes than"
-	case a > b:
-		return digits(a/b) + " times the bytes of"
+// bytesTable is what one pull costs in one process, against n.
+func (r report) bytesTable(d document) {
+	s := r["reconcile"].where("/divergence:scattered /d:%d", missing)
+	sizes := s.numbers("n")
+	d.line("### In bytes and processor time\n")
+	d.line("The metadata of one pull of %d messages, scattered evenly, in one process.", missing)
+	header := []string{"system"}
+	for _, n := range sizes {
+		header = append(header, "n = "+count(n))
 	}
-	return "as many bytes as"
+	rows := [][]string{append(header, "growth", "processor time, both sides, n = "+count(sizes[len(sizes)-1]))}
+	for _, system := range s.labels("system") {
+		points := s.where("/system:%q", system).points
+		row := []string{systemName(system)}
+		for _, n := range sizes {
+			row = append(row, s.one("/system:%q /n:%s", system, n).cell("metadata-B/op"))
+		}
+		c := curveOf(points, "metadata-B/op")
+		growth := "–"
+		if len(c) > 1 {
+			growth = fmt.Sprintf("× %s for × %s", digits(c[len(c)-1].y/c[0].y), digits(c[len(c)-1].n/c[0].n))
+		}
+		last := bothSides(s.one("/system:%q /n:%s", system, sizes[len(sizes)-1]))
+		rows = append(rows, append(row, growth, last.cell("both-sec/op")))
+	}
+	d.table(rows)
+	r.pictureGrowth(d)
+	r.again(d, "reconcile")
 }
+
+// bothSides is a point with the processor time of both sides as both-sec/op.
+func bothSides(p point) point { return p.sum("both-sec/op", "here-sec/op", "there-sec/op") }

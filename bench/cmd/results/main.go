@@ -1,12 +1,15 @@
-// Command results measures with the benchmarks of package bench and writes
-// RESULTS.md. Run it in the root of the repository, by ./scripts/results.
+// Command results measures with the benchmarks of package bench and writes RESULTS.md.
+// Run it in the root of the repository, by ./scripts/results.
 //
-// What was measured is kept in bench/results in the Go benchmark format. With
-// -render nothing is measured, and RESULTS.md is written again from those files.
+//	results [run]           measures everything, writes bench/results and RESULTS.md
+//	results render          writes RESULTS.md and its plots again from bench/results
+//	results quick           measures a quick form and compares its findings
+//	results compare OLD NEW compares two folders or files of measurements
+//
+// What was measured is kept in bench/results in the Go benchmark format.
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -14,7 +17,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
+	"strings"
+	"time"
 )
 
 const (
@@ -22,18 +26,14 @@ const (
 	output = "RESULTS.md"
 )
 
-// options are the flags of the command.
-type options struct {
-	count           int
-	syncs, salts    int
-	benchtime, date string
-	large, huge     bool
-	render          bool
-}
+var (
+	errUsage   = errors.New("usage")
+	errDiffers = errors.New("a finding differs")
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, os.Args[1:], os.Stderr)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	switch {
 	case err == nil || errors.Is(err, flag.ErrHelp):
@@ -46,76 +46,93 @@ func main() {
 	}
 }
 
-var errUsage = errors.New("usage")
-
-func run(ctx context.Context, args []string, log io.Writer) error {
-	opt, err := parse(args, log)
+func run(ctx context.Context, args []string, out, log io.Writer) error {
+	command := "run"
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		command, args = args[0], args[1:]
+	}
+	opt, err := parse(command, args, log)
 	if err != nil {
 		return err
 	}
-	if !opt.render {
-		// Files are replaced only when all of them were measured.
-		raw, err := measure(ctx, opt, passes(opt), log)
-		if err != nil {
+	switch command {
+	case "run":
+		if err := measure(ctx, opt, rawDir, log); err != nil {
 			return err
 		}
-		if err := store(rawDir, raw); err != nil {
-			return err
-		}
+		return renderAll(rawDir, ".")
+	case "render":
+		return renderAll(rawDir, ".")
+	case "quick":
+		return quick(ctx, opt, out, log)
+	default:
+		return compare(opt.args[0], opt.args[1], out)
 	}
-	text, err := render(rawDir)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(output, text, 0o644)
 }
 
-func parse(args []string, log io.Writer) (options, error) {
-	var opt options
-	f := flag.NewFlagSet("results", flag.ContinueOnError)
+// options are the flags of the command.
+type options struct {
+	count       int
+	benchtime   string
+	large, huge bool
+	quick       bool
+	fixtures    string   // folder of prepared stores, "" for none that outlives the run
+	only        []string // files to measure, nil for all
+	out         string   // folder of a quick form, "" for a temporary one
+	args        []string // what is no flag
+	given       string   // how the command was given
+	now         time.Time
+}
+
+func parse(command string, args []string, log io.Writer) (options, error) {
+	opt := options{count: 6, benchtime: "50ms", now: time.Now().UTC()}
+	opt.given = strings.TrimSpace("./scripts/results " + command + " " + strings.Join(args, " "))
+	f := flag.NewFlagSet("results "+command, flag.ContinueOnError)
 	f.SetOutput(log)
-	f.IntVar(&opt.count, "count", 6, "how often each benchmark is run, at least 6")
-	f.StringVar(&opt.benchtime, "benchtime", "50ms", "how long a benchmark of a filter is run, as of go test")
-	f.IntVar(&opt.syncs, "syncs", 3, "how many syncs one run of a benchmark of them makes")
-	f.IntVar(&opt.salts, "salts", 50, "how many syncs the distribution of rounds is taken from")
-	f.StringVar(&opt.date, "date", "", "the date to be written (required, unless -render)")
-	f.BoolVar(&opt.large, "large", false, "measure with a million keys and items too")
-	f.BoolVar(&opt.huge, "huge", false, "measure filters of ten million keys too")
-	f.BoolVar(&opt.render, "render", false, "do not measure, only write "+output+" from "+rawDir)
+	wantArgs, only := 0, ""
+	switch command {
+	case "run":
+		f.IntVar(&opt.count, "count", opt.count, "how often each benchmark is run, at least 6")
+		f.StringVar(&opt.benchtime, "benchtime", opt.benchtime, "how long a benchmark of a filter is run, as of go test")
+		f.BoolVar(&opt.large, "large", false, "measure with a million keys and items too")
+		f.BoolVar(&opt.huge, "huge", false, "measure filters and stores of ten million too, once")
+		f.StringVar(&only, "only", "", "measure only these files, as in io,links; the others are kept")
+	case "quick":
+		opt.quick, opt.count, opt.benchtime = true, quickCount, "20ms"
+		f.StringVar(&opt.out, "out", "", "folder of what is measured; a new temporary one if none is given")
+		f.StringVar(&only, "only", "", "measure only these files, as in io,links; take the others from -out")
+	case "render":
+	case "compare":
+		wantArgs = 2
+	default:
+		return opt, fmt.Errorf("%w: %q is no command; there are run, render, quick and compare", errUsage, command)
+	}
+	if command == "run" || command == "quick" {
+		f.StringVar(&opt.fixtures, "fixtures", "", "folder in which prepared stores are kept from run to run")
+	}
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return opt, err
 		}
 		return opt, fmt.Errorf("%w: %w", errUsage, err)
 	}
-	switch {
-	case f.NArg() > 0:
-		return opt, fmt.Errorf("%w: unexpected argument %q", errUsage, f.Arg(0))
-	case opt.render:
-	case opt.date == "":
-		return opt, fmt.Errorf("%w: -date is missing", errUsage)
-	case opt.count < 6: // fewer give no interval of 95 %
-		return opt, fmt.Errorf("%w: -count %d, want 6 or more", errUsage, opt.count)
-	case opt.salts < 1 || opt.syncs < 1:
-		return opt, fmt.Errorf("%w: -salts %d, -syncs %d, want 1 or more", errUsage, opt.salts, opt.syncs)
+	if only != "" {
+		opt.only = strings.Split(only, ",")
 	}
-	return opt, nil
+	opt.args = f.Args()
+	return opt, opt.check(command, wantArgs)
 }
 
-// render returns RESULTS.md as it follows from the files in dir.
-func render(dir string) ([]byte, error) {
-	var r report
-	for name, to := range map[string]*samples{
-		"peers": &r.peers, "portable": &r.portable, "quality": &r.quality,
-		"filters": &r.filters, "sync": &r.sync, "engine": &r.engine, "salts": &r.salts,
-	} {
-		s, err := readSamples(filepath.Join(dir, name+".txt"))
-		if err != nil {
-			return nil, err
-		}
-		*to = s
+func (opt options) check(command string, wantArgs int) error {
+	if len(opt.args) != wantArgs {
+		return fmt.Errorf("%w: %s has %d arguments, want %d", errUsage, command, len(opt.args), wantArgs)
 	}
-	var text bytes.Buffer
-	r.write(&text)
-	return text.Bytes(), nil
+	if command == "run" && opt.count < enough { // fewer give no interval of 95 %
+		return fmt.Errorf("%w: -count %d, want %d or more", errUsage, opt.count, enough)
+	}
+	if opt.huge && !opt.large {
+		return fmt.Errorf("%w: -huge takes -large", errUsage)
+	}
+	_, err := selected(passes(opt), opt.only)
+	return err
 }

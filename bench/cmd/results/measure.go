@@ -16,17 +16,6 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// pass is one file of raw results.
-type pass struct {
-	file, bench, benchtime string
-	of                     binary
-	count                  int
-	flags                  []string
-	// seeded passes have another seed in every run, so that the luck of a few salts
-	// does not pass for a property of a strategy.
-	seeded bool
-}
-
 // binary is a test binary: the package in a directory, built with tags.
 type binary struct{ name, dir, tags string }
 
@@ -36,72 +25,67 @@ func peers() binary { return binary{"peers", "bench/peers", ""} }
 // portable is peers without assembly.
 func portable() binary { return binary{"portable", "bench/peers", "purego"} }
 
-func passes(opt options) []pass {
-	var n []string // the sizes of filters
-	if opt.large {
-		n = append(n, "-large")
-	}
-	if opt.huge {
-		n = append(n, "-huge")
-	}
-	var items []string
-	if opt.large {
-		items = append(items, "-large")
-	}
-	const (
-		contest = "^BenchmarkFilter(Build|Contains)$"
-		ribbons = contest + "/./^filter=(ribbon|fuse8|fuse16)$/^bits=(8|16)$"
-		filters = "^BenchmarkFilter(Build|BuildParallel|Encode|Decode)$/./^bits=(8|16)$" +
-			"|^BenchmarkFilterContainsBatch$/^filter=(list|golomb)$/./././^order=ascending$" +
-			"|^BenchmarkFilterSegmented$"
-	)
-	syncs := fmt.Sprintf("%dx", opt.syncs)
-	return []pass{
-		{file: "peers", bench: contest, benchtime: opt.benchtime, of: peers(), count: opt.count, flags: n},
-		{file: "portable", bench: ribbons, benchtime: opt.benchtime, of: portable(), count: opt.count, flags: n},
-		// Repeating this one and the last would say nothing new: seeds fix all they are
-		// read for.
-		{file: "quality", bench: "^BenchmarkFilterQuality$", benchtime: "1x", of: peers(), count: 1, flags: n},
-		{file: "filters", bench: filters, benchtime: opt.benchtime, of: ours(), count: opt.count, flags: n},
-		{file: "sync", bench: "^BenchmarkSync$", benchtime: syncs, of: ours(), count: opt.count, seeded: true},
-		{file: "engine", bench: "^BenchmarkEngine$", benchtime: syncs, of: ours(), count: opt.count, flags: items, seeded: true},
-		{file: "salts", bench: "^BenchmarkEngine$", benchtime: fmt.Sprintf("%dx", opt.salts), of: ours(), count: 1, seeded: true},
-	}
-}
-
-// measure runs passes and returns the text of their files. Each benchmark of a pass is
-// run once before any is run again, so that a change of the machine's speed meets all of
-// them alike.
-func measure(ctx context.Context, opt options, passes []pass, log io.Writer) (raw map[string][]byte, err error) {
-	dir, err := os.MkdirTemp("", "dwnsync-results-")
+// measure runs the passes and writes each one's file into dir as soon as it is measured.
+func measure(ctx context.Context, opt options, dir string, log io.Writer) error {
+	todo, err := selected(passes(opt), opt.only)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer os.RemoveAll(dir)
-	for _, b := range []binary{ours(), peers(), portable()} {
-		if err := b.build(ctx, dir); err != nil {
-			return nil, err
-		}
+	built, err := os.MkdirTemp("", "dwnsync-results-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(built)
+	if opt.fixtures == "" {
+		opt.fixtures = filepath.Join(built, "fixtures")
+	}
+	if opt.fixtures, err = filepath.Abs(opt.fixtures); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
 	}
 	header, err := config(ctx, opt)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	raw = map[string][]byte{}
-	for _, p := range passes {
-		text := fmt.Appendf(nil, "%sbenchtime: %s\ncount: %d\n", header, p.benchtime, p.count)
-		for i := range p.count {
+	for _, b := range []binary{ours(), peers(), portable()} {
+		if !slices.ContainsFunc(todo, func(p pass) bool { return p.of == b }) {
+			continue
+		}
+		if err := b.build(ctx, built); err != nil {
+			return err
+		}
+	}
+	for _, p := range todo {
+		text, err := p.measure(ctx, built, opt.fixtures, log)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, p.file+".txt"), append([]byte(header), text...), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measure runs all parts of the pass. Each benchmark of a part is run once before any
+// is run again, so that a change of the machine's speed meets all of them alike.
+func (p pass) measure(ctx context.Context, built, fixtures string, log io.Writer) ([]byte, error) {
+	var text []byte
+	for _, part := range p.parts {
+		text = fmt.Appendf(text, "benchtime: %s\ncount: %d\n", part.benchtime, part.count)
+		for i := range part.count {
 			start := time.Now()
-			out, err := p.run(ctx, dir, i)
+			out, err := p.run(ctx, built, fixtures, part, i)
 			if err != nil {
 				return nil, err
 			}
 			text = append(text, out...)
-			fmt.Fprintf(log, "%s: run %d of %d took %v\n", p.file, i+1, p.count, time.Since(start).Round(time.Second))
+			fmt.Fprintf(log, "%s %s: run %d of %d took %v\n", p.file, part.bench, i+1, part.count, time.Since(start).Round(time.Second/10))
 		}
-		raw[p.file] = text
 	}
-	return raw, nil
+	return text, nil
 }
 
 // build writes the binary into the directory to.
@@ -114,11 +98,14 @@ func (b binary) build(ctx context.Context, to string) error {
 	return nil
 }
 
-// run runs the pass once, by the binary that was built into a directory.
-func (p pass) run(ctx context.Context, built string, seed int) ([]byte, error) {
-	args := append([]string{"-test.run=^$", "-test.timeout=0", "-test.bench=" + p.bench, "-test.benchtime=" + p.benchtime}, p.flags...)
+// run runs a part of the pass once, by the binary that was built into a directory.
+func (p pass) run(ctx context.Context, built, fixtures string, part part, seed int) ([]byte, error) {
+	args := append([]string{"-test.run=^$", "-test.timeout=0", "-test.bench=" + part.bench, "-test.benchtime=" + part.benchtime}, part.flags...)
 	if p.seeded {
 		args = append(args, fmt.Sprint("-seed=", seed))
+	}
+	if p.stores {
+		args = append(args, "-fixtures="+fixtures)
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(built, p.of.name), args...)
 	cmd.Dir = p.of.dir
@@ -126,22 +113,12 @@ func (p pass) run(ctx context.Context, built string, seed int) ([]byte, error) {
 	cmd.Stderr = &failed
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w\n%s%s", p.bench, err, out, failed.Bytes())
+		return nil, fmt.Errorf("%s: %w\n%s%s", part.bench, err, out, failed.Bytes())
+	}
+	if !bytes.Contains(out, []byte("\nBenchmark")) {
+		return nil, fmt.Errorf("%s: nothing was measured\n%s", part.bench, out)
 	}
 	return out, nil
-}
-
-// store writes raw files into dir.
-func store(dir string, raw map[string][]byte) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	for name, text := range raw {
-		if err := os.WriteFile(filepath.Join(dir, name+".txt"), text, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // config are the lines in front of each raw file; go test adds system and processor.
@@ -154,20 +131,12 @@ func config(ctx context.Context, opt options) (string, error) {
 	if avx512() {
 		simd = "avx512"
 	}
-	return fmt.Sprintf("command: %s\ndate: %s\ncommit: %s\ngo: %s\ncores: %d\nsimd: %s\nlibraries: %s\n",
-		opt.command(), opt.date, commit(ctx), runtime.Version(), runtime.NumCPU(), simd, versions), nil
-}
-
-// command is what brings these results about again.
-func (opt options) command() string {
-	command := fmt.Sprintf("./scripts/results -count %d -benchtime %s -syncs %d -salts %d", opt.count, opt.benchtime, opt.syncs, opt.salts)
-	if opt.large {
-		command += " -large"
+	header := fmt.Sprintf("command: %s\ndate: %s\ncommit: %s\ngo: %s\ncores: %d\nsimd: %s\nlibraries: %s\n",
+		opt.given, opt.now.Format(time.DateOnly), commit(ctx), runtime.Version(), runtime.NumCPU(), simd, versions)
+	for _, unit := range exactUnits() {
+		header += fmt.Sprintf("Unit %s assume=exact\n", unit)
 	}
-	if opt.huge {
-		command += " -huge"
-	}
-	return command
+	return header, nil
 }
 
 // avx512 reports whether the processor has what the assembly of ribbon needs.
@@ -189,13 +158,14 @@ func libraries(ctx context.Context) (string, error) {
 	return strings.Join(lines, ", "), nil
 }
 
-// commit names the state of the code, as far as git can tell.
+// commit names the state of the code, as far as git can tell. What this command itself
+// writes is no change of it.
 func commit(ctx context.Context) string {
 	head, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output()
 	if err != nil {
 		return "unknown"
 	}
-	changes, err := exec.CommandContext(ctx, "git", "status", "--porcelain").Output()
+	changes, err := exec.CommandContext(ctx, "git", "status", "--porcelain", "--", ".", ":!"+rawDir, ":!"+output).Output()
 	if err != nil || len(changes) > 0 {
 		return strings.TrimSpace(string(head)) + " with changes"
 	}

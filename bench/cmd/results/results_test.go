@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,27 +11,130 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/perf/benchmath"
+
 	"github.com/dwn-sync/dwnsync/filters"
 )
 
-// TestUpToDate: RESULTS.md is what follows from the raw results in the repository.
+// TestUpToDate: RESULTS.md and its plots are what follows from the raw results in the
+// repository, and there are no other plots.
 func TestUpToDate(t *testing.T) {
 	t.Chdir("../../..")
-	got, err := os.ReadFile(output)
-	if err != nil {
-		t.Fatal(err)
-	}
 	want, err := render(rawDir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(got) != string(want) {
-		t.Errorf("%s is not what %s gives: run ./scripts/results -render", output, rawDir)
+	for name, text := range want {
+		got, err := os.ReadFile(name)
+		if err != nil || string(got) != string(text) {
+			t.Errorf("%s is not what %s gives (%v): run ./scripts/results render", name, rawDir, err)
+		}
+	}
+	plots, err := filepath.Glob(rawDir + "/*.svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range plots {
+		if want[filepath.ToSlash(name)] == nil {
+			t.Errorf("%s is no plot of %s", name, output)
+		}
 	}
 }
 
-// TestMeasure: the benchmarks of syncs have the names, flags and units that a report
-// needs.
+// TestRenderTwice: the same raw files give the same bytes.
+func TestRenderTwice(t *testing.T) {
+	dir := fake{count: 6, large: true}.write(t)
+	a, err := render(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := render(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !maps.EqualFunc(a, b, slices.Equal[[]byte]) {
+		t.Error("rendered twice, it differs")
+	}
+}
+
+// TestRender: a report has a number wherever it speaks of one, is of a length that can be
+// read, and refers to all of its plots.
+func TestRender(t *testing.T) {
+	for name, f := range map[string]fake{"small": {count: 6}, "large": {count: 6, large: true}, "quick": {count: quickCount}} {
+		all, err := render(f.write(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(all[output])
+		for _, bad := range []string{"NaN", "Inf", "%!", "map["} {
+			if strings.Contains(text, bad) {
+				t.Errorf("%s: there is %q", name, bad)
+			}
+		}
+		if lines := strings.Count(text, "\n"); lines > 350 {
+			t.Errorf("%s: %d lines", name, lines)
+		}
+		for plot := range all {
+			if plot != output && !strings.Contains(text, plot) {
+				t.Errorf("%s: %s is not shown", name, plot)
+			}
+		}
+		for _, plot := range []string{"growth", "io", "links", "pareto", "segments", "against"} {
+			if svg := string(all[plotPath(plot, darkTheme())]); strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") {
+				t.Errorf("%s: plot %s has no number somewhere", name, plot)
+			}
+		}
+	}
+}
+
+// TestAbsent: no raw file may be left out.
+func TestAbsent(t *testing.T) {
+	for _, name := range files() {
+		dir := fake{count: 6}.write(t)
+		if err := os.Remove(filepath.Join(dir, name+".txt")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := render(dir); !errors.Is(err, errRaw) || !strings.Contains(err.Error(), name) {
+			t.Errorf("without %s: %v", name, err)
+		}
+	}
+}
+
+// TestAnswer: the answer is computed from the numbers.
+func TestAnswer(t *testing.T) {
+	r := fake{count: 6, large: true}.report(t)
+	if got := r.problem(); !strings.Contains(got, "Yes, on 3 of 3 links") || !strings.Contains(got, "1.13 kB of metadata at n = 1 000 and 1.13 MB at n = 1 000 000: × 1 000 for × 1 000") {
+		t.Error(got)
+	}
+	// 8 bits a byte of 1.13 n bytes on 1 Mbit/s are as long as 100 kB at n = 91 000.
+	messages, long := r.linkHurts("200ms-1mbit", "fuse")
+	if messages.n < 80_000 || messages.n > 95_000 || long.n < 100_000 || long.n > 120_000 || long.extrapolated {
+		t.Errorf("hurts from %v and %v", messages, long)
+	}
+	if x := r.coldHurts("fuse8"); x.n < 900_000 || x.n > 1_000_000 {
+		t.Errorf("a cold request hurts from %v", x)
+	}
+	if x := r.overtakes("scattered", "riblt"); x.n < 2400 || x.n > 2600 {
+		t.Errorf("a rateless IBLT overtakes at %v", x)
+	}
+	saves, fails := r.cured()
+	if !slices.Equal(saves, []string{"newest", "recent"}) || !slices.Equal(fails, []string{"disjoint", "scattered"}) {
+		t.Errorf("saves %v, fails %v", saves, fails)
+	}
+	if got, want := r.lostText(ways()[0]), "up to 0.3 % of what is missing (`ribbon`, d = 1 000) lost for ever, up to 3 false claims of success"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	// 19 + 25 d bytes are less than 1.01 n without a difference, and for d = 100 from 10 000 on.
+	if won, of := r.wins("riblt"); won != 14 || of != 21 {
+		t.Errorf("a rateless IBLT wins %d of %d", won, of)
+	}
+	if got := r.better(); !strings.Contains(got, "rateless IBLT sends 2.52 kB") {
+		t.Error(got)
+	}
+}
+
+// TestMeasure: the passes whose benchmarks take seconds are measured with the names,
+// labels and units that the report asks for.
 func TestMeasure(t *testing.T) {
 	t.Chdir("../../..")
 	built := t.TempDir()
@@ -38,16 +142,23 @@ func TestMeasure(t *testing.T) {
 		t.Fatal(err)
 	}
 	for bench, units := range map[string][]string{
-		"^BenchmarkEngine$/^strategy=fuse$/^case=scattered$/^n=1000": {"sec/op", "metadata-B/op", "rounds/op", "rounds-p99"},
-		"^BenchmarkSync$/^strategy=fuse$/^case=recent$":              {"sec/op", "metadata-B/op", "wire-B/op", "tcp-B/op", "data-B/op", "rounds/op"},
+		"^BenchmarkReconcile$/^system=(fuse|riblt|negentropy|mst)$/^divergence=scattered$/^n=1000$/^d=100$":      {metadata, "rounds/op", "here-sec/op", "there-sec/op"},
+		"^BenchmarkReconcile$/^system=riblt$/^divergence=recent$/^n=10000$/^d=100$":                              {"prepare-sec/op"},
+		"^BenchmarkLink$/^link=lan$/^strategy=(fuse|segmented-again)$/^n=1000$/^d=100$":                          {"sec/op", "wire-B/op", "rounds/op"},
+		"^BenchmarkLinearIO$/^filter=fuse8$/^n=1000$":                                                            {"open-sec/op", "scan-sec/op", "hash-sec/op", "construct-sec/op", "serialise-sec/op", "send-sec/op", "summary-B/op", "store-B/msg"},
+		"^BenchmarkSegmentedSaves$/^strategy=(fuse|ribbon|segmented|segmented-again)$/^shape=steady$/^div.*=new": {metadata, "rounds/op"},
+		"^BenchmarkSync$/^strategy=fuse$/^case=recent$":                                                          {"sec/op", metadata},
+		"^BenchmarkMemory$/^filter=fuse8$/^n=10000$":                                                             {"heap-B/key", "build-B/key"},
+		"^BenchmarkLost$/^filter=ribbon$/^salt=fresh$/./^n=10000$/^d=100$":                                       {"lost-msgs", "hidden-msgs", "syncs-to-all", "claimed"},
 	} {
-		text, err := pass{of: ours(), bench: bench, benchtime: "1x", seeded: true}.run(t.Context(), built, 1)
+		text, err := pass{of: ours(), seeded: true}.run(t.Context(), built, "", part{bench: bench, benchtime: "1x"}, 1)
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
+			continue
 		}
-		s, err := readSamples(write(t, string(text)))
+		s, err := parseSamples(strings.NewReader(string(text)), bench)
 		if err != nil {
-			t.Fatalf("%s: %v", bench, err)
+			t.Errorf("%s: %v", bench, err)
 		}
 		for _, p := range s.points {
 			for _, unit := range units {
@@ -62,30 +173,28 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
-// TestFilterReport measures filters, in a hurry, and renders that: what the tables ask
-// for has been measured, under the names that they ask for.
-func TestFilterReport(t *testing.T) {
+// TestMeasureFilters measures filters, in a hurry, and renders that with made-up other
+// files: what the tables ask for has been measured, under the names that they ask for.
+func TestMeasureFilters(t *testing.T) {
+	dir := fake{count: 6}.write(t)
 	t.Chdir("../../..")
-	opt := options{count: 1, syncs: 1, salts: 1, benchtime: "1x", date: "today"}
-	hurried := slices.DeleteFunc(passes(opt), func(p pass) bool { return p.seeded })
-	raw, err := measure(t.Context(), opt, hurried, t.Output())
+	opt := options{count: 1, benchtime: "1x", only: []string{"quality", "peers", "portable", "filters"}}
+	if err := measure(t.Context(), opt, dir, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	all, err := render(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"sync", "engine", "salts"} {
-		if raw[name], err = os.ReadFile(filepath.Join(rawDir, name+".txt")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	dir := t.TempDir()
-	if err := store(dir, raw); err != nil {
-		t.Fatal(err)
-	}
-	text, err := render(dir)
+	r, err := readReport(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	about, _, _ := strings.Cut(string(text), "## What does a sync cost?")
+	if p := r["quality"].points[0]; p.assume("bits/key") != benchmath.AssumeExact || p.assume("fpr") != benchmath.AssumeExact || p.assume("sec/op") != benchmath.AssumeNothing {
+		t.Errorf("sizes are assumed to be %v, times %v", p.assume("bits/key"), p.assume("sec/op"))
+	}
+	_, about, _ := strings.Cut(string(all[output]), "## 3.")
+	about, _, _ = strings.Cut(about, "## 4.")
 	for _, kind := range filters.Kinds() {
 		if !strings.Contains(about, "\n| `"+kind.String()+"` |") {
 			t.Errorf("there is no %v in a table", kind)
@@ -93,7 +202,7 @@ func TestFilterReport(t *testing.T) {
 	}
 	for line := range strings.Lines(about) {
 		// Raw filters cannot be asked for many keys at once.
-		absent := strings.Contains(line, "| – |") && !strings.Contains(line, "| raw ") && !strings.Contains(line, "| apply |")
+		absent := strings.Contains(line, "| – |") && !strings.Contains(line, "| raw ")
 		if absent || strings.Contains(line, "NaN") {
 			t.Errorf("not measured: %s", line)
 		}
@@ -113,138 +222,52 @@ func TestPortable(t *testing.T) {
 	}
 }
 
-// TestPasses: what has salts is seeded, and the command is told as it was given.
+// TestPasses: every raw file is measured, by benchmarks, and what has salts is seeded.
 func TestPasses(t *testing.T) {
-	opt := options{count: 6, syncs: 1, salts: 1, benchtime: "1x", large: true, huge: true}
-	for _, p := range passes(opt) {
-		if p.seeded != strings.Contains("sync engine salts", p.file) || p.count < 1 || p.benchtime == "" {
-			t.Errorf("%+v", p)
-		}
-	}
-	if got, want := opt.command(), "./scripts/results -count 6 -benchtime 1x -syncs 1 -salts 1 -large -huge"; got != want {
-		t.Errorf("%q, want %q", got, want)
-	}
-}
-
-func write(t *testing.T, text string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "raw.txt")
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// raw has a strategy that is twice as slow as another, and one that is as fast.
-const raw = `date: 2026-11-22
-goos: linux
-BenchmarkX/strategy=fuse/n=1000-2 5 1000 ns/op 10 wire-B/op
-BenchmarkX/strategy=fuse/n=1000-2 5 1100 ns/op 10 wire-B/op
-BenchmarkX/strategy=fuse/n=1000-2 5 1200 ns/op 10 wire-B/op
-BenchmarkX/strategy=fuse/n=1000-2 5 1300 ns/op 10 wire-B/op
-BenchmarkX/strategy=fuse/n=1000-2 5 1400 ns/op 10 wire-B/op
-BenchmarkX/strategy=fuse/n=1000-2 5 1500 ns/op 10 wire-B/op
-BenchmarkX/strategy=slow/n=1000-2 5 2100 ns/op 20 wire-B/op
-BenchmarkX/strategy=slow/n=1000-2 5 2200 ns/op 20 wire-B/op
-BenchmarkX/strategy=slow/n=1000-2 5 2400 ns/op 20 wire-B/op
-BenchmarkX/strategy=slow/n=1000-2 5 2600 ns/op 20 wire-B/op
-BenchmarkX/strategy=slow/n=1000-2 5 2800 ns/op 20 wire-B/op
-BenchmarkX/strategy=slow/n=1000-2 5 3000 ns/op 20 wire-B/op
-BenchmarkX/strategy=like/n=1000-2 5 1050 ns/op 10 wire-B/op
-BenchmarkX/strategy=like/n=1000-2 5 1150 ns/op 10 wire-B/op
-BenchmarkX/strategy=like/n=1000-2 5 1250 ns/op 10 wire-B/op
-BenchmarkX/strategy=like/n=1000-2 5 1350 ns/op 10 wire-B/op
-BenchmarkX/strategy=like/n=1000-2 5 1450 ns/op 10 wire-B/op
-BenchmarkX/strategy=like/n=1000-2 5 1550 ns/op 10 wire-B/op
-`
-
-func TestSamples(t *testing.T) {
-	s, err := readSamples(write(t, raw))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.config["date"] != "2026-11-22" || s.iters != 5 || len(s.points) != 3 {
-		t.Fatalf("read %d points of %d operations, config %v", len(s.points), s.iters, s.config)
-	}
-	fuse, slow, like := s.where("strategy=fuse")[0], s.where("strategy=slow", "n=1000")[0], s.where("strategy=like", "=X")[0]
-	for _, c := range []struct{ name, got, want string }{
-		{"time", fuse.cell("sec/op"), "1.250µs (1.000µs – 1.500µs)"},
-		{"exact", fuse.cell("wire-B/op"), "10 B"},
-		{"once", point{values: map[string][]float64{"rounds/op": {1.2999999999999998}}}.cell("rounds/op"), "1.3"},
-		{"absent", fuse.cell("fpr"), "–"},
-		{"ratio to itself", ratio(fuse, fuse, "sec/op"), "1"},
-		{"ratio", ratio(slow, fuse, "sec/op"), "2.00 (1.40 – 3.00)"},
-		{"exact ratio", ratio(slow, fuse, "wire-B/op"), "2.00"},
-		{"tie", ratio(like, fuse, "sec/op"), "~ 1.04 (0.70 – 1.55)"},
-		{"paired", paired(slow, fuse, "sec/op"), "2.00 (2.00 – 2.10)"},
-		{"paired exact", paired(slow, fuse, "wire-B/op"), "2.00"},
-		{"paired tie", paired(like, point{values: map[string][]float64{"sec/op": {1.15e-6, 1.1e-6, 1.3e-6, 1.3e-6, 1.4e-6, 1.6e-6}}}, "sec/op"), "~ 1.00 (0.91 – 1.05)"},
-		{"paired with itself", paired(fuse, fuse, "sec/op"), "1"},
-		{"paired with fewer", paired(fuse, point{values: map[string][]float64{"sec/op": {1}}}, "sec/op"), "–"},
-		{"absent ratio", ratio(slow, fuse, "fpr"), "–"},
-		{"winners", winners(s.points, "strategy", "sec/op"), "fuse ~ like"},
-		{"one winner", winners([]point{slow, fuse}, "strategy", "sec/op"), "fuse"},
-		{"no winner", winners([]point{like, fuse}, "strategy", "wire-B/op"), "like ~ fuse (no difference shown)"},
-	} {
-		if c.got != c.want {
-			t.Errorf("%s: %q, want %q", c.name, c.got, c.want)
-		}
-	}
-	if got := s.where("strategy=none"); got != nil {
-		t.Errorf("found %v", got)
-	}
-	if got := distinct(s.points, "strategy"); !slices.Equal(got, []string{"fuse", "slow", "like"}) {
-		t.Errorf("strategies %q", got)
-	}
-}
-
-func TestReadRefuses(t *testing.T) {
-	for name, text := range map[string]string{
-		"nothing":       "goos: linux\nPASS\n",
-		"syntax":        "BenchmarkX/n=1 5 many ns/op\n",
-		"a cut result":  raw + "BenchmarkX/strategy=like/n=1000-2 5 1",
-		"another thing": "<html>",
-	} {
-		if _, err := readSamples(write(t, text)); !errors.Is(err, errRaw) {
-			t.Errorf("%s: %v, want %v", name, err, errRaw)
+	for _, opt := range []options{{count: 6, benchtime: "1x", large: true, huge: true}, {count: 6, benchtime: "1x"}, {count: quickCount, benchtime: "1x", quick: true}} {
+		all := passes(opt)
+		for i, p := range all {
+			if p.file != files()[i] || len(p.parts) == 0 || p.seeded != strings.Contains("reconcile segments links sync", p.file) {
+				t.Errorf("%+v", p)
+			}
+			for _, part := range p.parts {
+				if part.count < 1 || part.benchtime == "" || !strings.HasPrefix(part.bench, "^Benchmark") {
+					t.Errorf("%s: %+v", p.file, part)
+				}
+				if slices.Contains(part.flags, "-huge") && !slices.Contains(part.flags, "-large") {
+					t.Errorf("%s: %+v", p.file, part)
+				}
+			}
 		}
 	}
 }
 
 func TestParse(t *testing.T) {
 	for args, fine := range map[string]bool{
-		"-render":                     true,
-		"-date D":                     true,
-		"-date D -count 6":            true,
-		"":                            false,
-		"-date D -count 5":            false,
-		"-date D -salts 0":            false,
-		"-date D -syncs 0":            false,
-		"-date D more":                false,
-		"-date D -no-such-flag-known": false,
+		"run":                        true,
+		"run -count 6 -large -huge":  true,
+		"run -only io,links":         true,
+		"render":                     true,
+		"quick -out D":               true,
+		"compare OLD NEW":            true,
+		"run -count 5":               false,
+		"run -huge":                  false,
+		"run -only nothing":          false,
+		"run more":                   false,
+		"render -large":              false,
+		"quick -count 9":             false,
+		"compare OLD":                false,
+		"measure":                    false,
+		"run -no-such-flag-is-known": false,
 	} {
-		_, err := parse(strings.Fields(args), io.Discard)
+		fields := strings.Fields(args)
+		_, err := parse(fields[0], fields[1:], io.Discard)
 		if fine != (err == nil) || !fine && !errors.Is(err, errUsage) {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
-}
-
-func TestNumbers(t *testing.T) {
-	for _, c := range []struct{ got, want string }{
-		{count("7"), "7"},
-		{count("1431"), "1 431"},
-		{count("1000000"), "1 000 000"},
-		{digits(2.3456), "2.35"},
-		{digits(123.4), "123"},
-		{quantity(999, "wire-B/op"), "999 B"},
-		{quantity(123456, "wire-B/op"), "123.5kB"},
-		{quantity(2e-9, "sec/key"), "2.000ns"},
-		{times(10, 20), "2 times fewer bytes than"},
-		{times(30, 20), "1.5 times the bytes of"},
-	} {
-		if c.got != c.want {
-			t.Errorf("%q, want %q", c.got, c.want)
-		}
+	opt, err := parse("run", []string{"-large", "-only", "io"}, io.Discard)
+	if err != nil || opt.given != "./scripts/results run -large -only io" {
+		t.Errorf("the command is told as %q, %v", opt.given, err)
 	}
 }

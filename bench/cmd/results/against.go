@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// workload names what systems of the pass reconcile are compared on.
+type workload struct{ divergence, n, d string }
+
+// workloads are those of a size, or of all for n = "".
+func (r report) workloads(n string) []workload {
+	var all []workload
+	seen := map[workload]bool{}
+	for _, p := range r["reconcile"].points {
+		w := workload{p.labels["divergence"], p.labels["n"], p.labels["d"]}
+		if !seen[w] && (n == "" || n == w.n) {
+			all = append(all, w)
+			seen[w] = true
+		}
+	}
+	return all
+}
+
+func (r report) at(w workload) samples {
+	return r["reconcile"].where("/divergence:%q /n:%s /d:%s", w.divergence, w.n, w.d)
+}
+
+func (r report) system(w workload, name string) point { return r.at(w).one("/system:%q", name) }
+
+// wins counts the workloads in which a baseline sends less than the best of ours.
+func (r report) wins(baseline string) (won, of int) {
+	for _, w := range r.workloads("") {
+		own, _ := split(r.at(w).points)
+		p := r.system(w, baseline)
+		if !p.has(metadata) {
+			continue
+		}
+		of++
+		if p.median(metadata) < leastOf(own, metadata).median(metadata) {
+			won++
+		}
+	}
+	return won, of
+}
+
+// leastOwn is, against n, the least metadata of any strategy of ours.
+func (r report) leastOwn(divergence string) curve {
+	var c curve
+	s := r["reconcile"].where("/divergence:%q /d:%d", divergence, missing)
+	for _, n := range s.numbers("n") {
+		own, _ := split(s.where("/n:%s", n).points)
+		if p := leastOf(own, metadata); p.has(metadata) {
+			c = append(c, struct{ n, y float64 }{number(n), p.median(metadata)})
+		}
+	}
+	return c
+}
+
+// overtakes is the size from which a baseline sends less than the least of ours.
+func (r report) overtakes(divergence, baseline string) crossing {
+	points := r["reconcile"].where("/divergence:%q /d:%d /system:%s", divergence, missing, baseline).points
+	return cross(r.leastOwn(divergence), curveOf(points, metadata).logarithmic())
+}
+
+func (r report) against(d document) {
+	n := r["reconcile"].largest("n")
+	d.line("## 5. Against baselines\n")
+	d.line("A rateless IBLT with a maintained prefix, range-based reconciliation (negentropy protocol v1) and a Merkle search tree, written here from their descriptions and measured in the same run, as warm as they can be; our filters keep nothing between syncs. The initiator lacks d of n = %s and holds nothing else; recent: 95 %% of d are among the newest 2 d. Metadata bytes, both directions, and rounds.", count(n))
+	r.againstBytes(d, n)
+	r.pictureAgainst(d)
+	for _, b := range baselines() {
+		won, of := r.wins(b)
+		var from []string
+		for _, divergence := range r["reconcile"].labels("divergence") {
+			from = append(from, fmt.Sprintf("%s n = %v", divergence, r.overtakes(divergence, b)))
+		}
+		d.line("- %s sends less than the least of ours in %d of %d workloads of all sizes; for d = %d from %s.", systemName(b), won, of, missing, strings.Join(from, ", "))
+	}
+	d.line("\nProcessor time of both sides to reconcile, and what a side prepares once:")
+	r.againstTimes(d, n)
+	r.quotedTable(d)
+	r.again(d, "reconcile")
+}
+
+func (r report) againstBytes(d document, n string) {
+	header := []string{"divergence", "d", "bound", "least of ours", "rounds"}
+	for _, b := range baselines() {
+		header = append(header, systemName(b), "rounds")
+	}
+	rows := [][]string{append(header, "least")}
+	for _, w := range r.workloads(n) {
+		own, _ := split(r.at(w).points)
+		least := leastOf(own, metadata)
+		row := []string{w.divergence, count(w.d), bytesOf(bound(number(w.n), number(w.d))), systemName(least.labels["system"]) + " " + least.cell(metadata), least.cell("rounds/op")}
+		for _, b := range baselines() {
+			p := r.system(w, b)
+			row = append(row, p.cell(metadata), p.cell("rounds/op"))
+		}
+		rows = append(rows, append(row, winnersBy(r.at(w).points[:], func(p point) string { return systemName(p.labels["system"]) }, metadata)))
+	}
+	d.table(rows)
+}
+
+func (r report) againstTimes(d document, n string) {
+	names := append([]string{yardstick, "segmented"}, baselines()...)
+	header := []string{"divergence", "d"}
+	for _, name := range names {
+		header = append(header, systemName(name))
+	}
+	for _, b := range baselines() {
+		header = append(header, "prepare "+systemName(b))
+	}
+	rows := [][]string{append(header, "fastest")}
+	for _, w := range r.workloads(n) {
+		row := []string{w.divergence, count(w.d)}
+		for _, name := range names {
+			row = append(row, bothSides(r.system(w, name)).cell("both-sec/op"))
+		}
+		for _, b := range baselines() {
+			row = append(row, r.system(w, b).cell("prepare-sec/op"))
+		}
+		var all []point
+		for _, p := range r.at(w).points {
+			all = append(all, bothSides(p))
+		}
+		rows = append(rows, append(row, winnersBy(all, func(p point) string { return systemName(p.labels["system"]) }, "both-sec/op")))
+	}
+	d.table(rows)
+}

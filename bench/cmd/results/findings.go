@@ -1,0 +1,145 @@
+package main
+
+import "fmt"
+
+// finding is something that the report states and a rerun can contradict.
+type finding struct {
+	name string
+	// contenders, if it is about who is least in a unit; timed units have ties.
+	contenders []point
+	title      func(point) string
+	unit       string
+	crossing   *crossing // if it is about a size
+	share      *float64  // if it is about a part of 1
+	statement  string    // if it is one
+}
+
+func (f finding) String() string {
+	switch {
+	case f.crossing != nil:
+		return "n = " + f.crossing.String()
+	case f.share != nil:
+		return percent(*f.share)
+	case f.statement != "":
+		return f.statement
+	}
+	return winnersBy(f.contenders, f.title, f.unit)
+}
+
+// findings are the winners and the crossover sizes of a report, each under a name that
+// is the same in every report that has the same case.
+func (r report) findings() []finding {
+	var all []finding
+	all = append(all, r.crossovers()...)
+	all = append(all, r.filterFindings()...)
+	all = append(all, r.reconcileFindings()...)
+	all = append(all, r.segmentFindings()...)
+	byStrategy := func(p point) string { return p.labels["strategy"] }
+	for _, link := range r.links().labels("link") {
+		s := r.links().where("/link:%q", link)
+		for _, n := range s.numbers("n") {
+			all = append(all, finding{name: fmt.Sprintf("fastest on %s, n = %s", link, count(n)), contenders: s.where("/n:%s", n).points, title: byStrategy, unit: "sec/op"})
+		}
+	}
+	for _, c := range r["sync"].labels("case") {
+		all = append(all, finding{name: "least metadata, real messages, " + c, contenders: r["sync"].where("/case:%q", c).points, title: byStrategy, unit: metadata})
+	}
+	return append(all, r.lossFindings()...)
+}
+
+func (r report) crossovers() []finding {
+	var all []finding
+	add := func(x crossing, format string, args ...any) {
+		all = append(all, finding{name: fmt.Sprintf(format, args...), crossing: &x})
+	}
+	for _, link := range r.links().labels("link") {
+		messages, long := r.linkHurts(link, yardstick)
+		add(messages, "%s costs more than %d messages, %s", yardstick, missing, link)
+		add(long, "%s costs more than a second, %s", yardstick, link)
+	}
+	for _, filter := range r["io"].labels("filter") {
+		add(r.coldHurts(filter), "a cold first request takes a second, %s", filter)
+	}
+	for _, divergence := range r["reconcile"].labels("divergence") {
+		for _, b := range baselines() {
+			add(r.overtakes(divergence, b), "%s sends less than filters, %s, d = %d", systemName(b), divergence, missing)
+		}
+	}
+	return all
+}
+
+func (r report) filterFindings() []finding {
+	var all []finding
+	for _, bits := range rates() {
+		s := r["quality"].where("/bits:%s", bits)
+		for _, n := range s.numbers("n") {
+			all = append(all, finding{name: fmt.Sprintf("smallest filter, 2^-%s, n = %s", bits, count(n)), contenders: honest(s.where("/n:%s", n).points), title: filterName, unit: "bits/key"})
+		}
+		for _, n := range r["peers"].numbers("n") {
+			built := r.built(bits, n)
+			var asked []point
+			for _, p := range built {
+				if best := r.bestAsk(p); best.first != nil {
+					asked = append(asked, best)
+				}
+			}
+			all = append(
+				all,
+				finding{name: fmt.Sprintf("built fastest, 2^-%s, n = %s", bits, count(n)), contenders: built, title: filterName, unit: perKey},
+				finding{name: fmt.Sprintf("asked fastest, 2^-%s, n = %s", bits, count(n)), contenders: asked, title: filterName, unit: perKey},
+			)
+		}
+	}
+	return all
+}
+
+func (r report) reconcileFindings() []finding {
+	var all []finding
+	title := func(p point) string { return systemName(p.labels["system"]) }
+	for _, w := range r.workloads("") {
+		of := fmt.Sprintf("%s, n = %s, d = %s", w.divergence, count(w.n), count(w.d))
+		points := r.at(w).points
+		own, _ := split(points)
+		var timed []point
+		for _, p := range points {
+			timed = append(timed, bothSides(p))
+		}
+		all = append(
+			all,
+			finding{name: "least metadata, " + of, contenders: points, title: title, unit: metadata},
+			finding{name: "least metadata of ours, " + of, contenders: own, title: title, unit: metadata},
+			finding{name: "least processor time, " + of, contenders: timed, title: title, unit: "both-sec/op"},
+		)
+	}
+	return all
+}
+
+// segmentFindings are what nodes that synced before save, the median over the shapes.
+func (r report) segmentFindings() []finding {
+	var all []finding
+	for _, n := range r["segments"].numbers("n") {
+		of := r.savingsAt(n)
+		for _, divergence := range r["segments"].labels("divergence") {
+			share := medianSaved(of, divergence, again)
+			all = append(all, finding{name: fmt.Sprintf("saved by segments again, %s, n = %s", divergence, count(n)), share: &share})
+		}
+	}
+	return all
+}
+
+func (r report) lossFindings() []finding {
+	var all []finding
+	for _, p := range r["lost"].points {
+		f := finding{name: fmt.Sprintf("100 syncs, %s, salt %s, %s, n = %s, d = %s", p.labels["filter"], p.labels["salt"], p.labels["traffic"], count(p.labels["n"]), count(p.labels["d"]))}
+		switch {
+		case p.labels["salt"] == "engine" && p.median("lost-msgs") > 0: // of a plain filter that is luck
+			f.statement = "messages are lost"
+		case p.median("claimed") > 0:
+			f.statement = "success is claimed wrongly"
+		default:
+			f.statement = "success is never claimed wrongly"
+		}
+		all = append(all, f)
+	}
+	return all
+}

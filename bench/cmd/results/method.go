@@ -1,0 +1,44 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+func (r report) method(d document) {
+	d.line("## 8. Method, machine, commits\n")
+	c := r["reconcile"].config
+	d.line("- Machine: %s, %s cores, %s/%s, %s. Times include whatever else it was doing. Compare ratios, not times.", c["cpu"], c["cores"], c["goos"], c["goarch"], c["go"])
+	d.line("- Every benchmark of a pass is run once before any of it again. A number is the median of the runs, of bytes and rounds their mean, because with some salts a sync takes a round more; ± is the wider half of its interval of at least %.0f %% confidence (order statistics, of means Student's t), left out below 0.5 %%. An interval takes %d runs: what was run less often says how often.", 100*confidence, enough)
+	d.line("- \"~\" marks what a Mann-Whitney test (alpha 0.05) cannot tell apart and, in the ratios of section 3, which are medians of ratios within each run, an interval that holds 1.")
+	d.line("- A crossover is where two curves meet, each linear between the sizes measured and, beyond the last, on the line through the last two (of baselines: a line against the logarithm of n): then it is marked extrapolated. The summary's time on a link is what exceeds, at d = 0, the intercept of the first two sizes.")
+	d.line("- Metadata are the bytes of all frames, up and down, but those of items and of the signed token; of baselines, all bytes of messages.")
+	d.line("- `./scripts/results run -large` measures all of this; `./scripts/results quick` measures a quick form and compares its winners and crossovers with these; `./scripts/results compare OLD NEW` compares two folders of raw files; `./scripts/results render` writes this page again.")
+	rows := [][]string{{"raw file", "date", "commit", "command"}}
+	for _, name := range files() {
+		c := r[name].config
+		row := []string{name + ".txt", c["date"], c["commit"], code(c["command"])}
+		if last := rows[len(rows)-1]; slices.Equal(last[1:], row[1:]) {
+			last[0] += ", " + row[0]
+			continue
+		}
+		rows = append(rows, row)
+	}
+	d.table(rows)
+	d.line("Not measured: more than one tenant or sync at a time, more than one machine, real networks, disks other than this machine's.%s", r.notCold())
+}
+
+// notCold names the sizes of the pass io whose bytes from disk could not be counted.
+func (r report) notCold() string {
+	var sizes []string
+	for _, p := range r["io"].points {
+		if n := count(p.labels["n"]); !p.has("disk-B/msg") && !slices.Contains(sizes, n) {
+			sizes = append(sizes, n)
+		}
+	}
+	if len(sizes) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" On this file system what is read from the disk could not be counted, so it may not have been cold, for n = %s.", strings.Join(sizes, ", "))
+}

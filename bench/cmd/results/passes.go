@@ -1,0 +1,181 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+)
+
+// quickCount is how often a quick form runs a benchmark: fewer, and no test could tell
+// two of them apart.
+const quickCount = 4
+
+// pass is one file of raw results.
+type pass struct {
+	file  string
+	of    binary
+	parts []part
+	// seeded passes have another seed in every run, so that the luck of a few salts
+	// does not pass for a property of a strategy.
+	seeded bool
+	stores bool // it makes stores, which are kept from run to run
+}
+
+// part is a pattern of benchmarks and how often they are run.
+type part struct {
+	bench, benchtime string
+	count            int
+	flags            []string
+}
+
+// files are the names of all raw files, in the order in which they are measured.
+func files() []string {
+	return []string{"quality", "peers", "portable", "filters", "memory", "lost", "segments", "reconcile", "links", "io", "sync"}
+}
+
+// exactUnits are those of what does not vary from run to run.
+func exactUnits() []string {
+	return []string{"bits/key", "fpr", "denied/op", "whole-B/op", "data-B/op"}
+}
+
+func passes(opt options) []pass {
+	var all []pass
+	for _, name := range files() {
+		p := pass{file: name, of: ours()}
+		switch name {
+		case "quality", "peers":
+			p.of = peers()
+		case "portable":
+			p.of = portable()
+		case "reconcile", "segments", "links", "sync":
+			p.seeded = true
+		}
+		p.stores = name == "io"
+		p.parts = parts(name, opt)
+		all = append(all, p)
+	}
+	return all
+}
+
+// parts are what the file of that name consists of. The larger a size, the less often it
+// is run where that takes long; cells of tables say so.
+func parts(name string, opt options) []part {
+	if opt.quick {
+		return quickParts(name, opt)
+	}
+	sizes := "(1000|100000)"
+	var flags []string
+	if opt.large {
+		flags, sizes = append(flags, "-large"), "(1000|100000|1000000)"
+	}
+	if opt.huge {
+		flags, sizes = append(flags, "-huge"), "(1000|100000|1000000|10000000)"
+	}
+	one := func(bench, benchtime string, count int) []part { return []part{{bench, benchtime, count, flags}} }
+	switch name {
+	case "quality": // seeds fix all that it is read for: repeating it would say nothing new
+		return one("^BenchmarkFilterQuality$/././^bits=(8|16)$", "1x", 1)
+	case "peers":
+		return one("^BenchmarkFilter(Build|Contains)$/././^bits=(8|16)$/^n="+sizes+"$", opt.benchtime, opt.count)
+	case "portable":
+		return one("^BenchmarkFilterBuild$/./^filter=(ribbon|fuse8|fuse16)$/^bits=(8|16)$/^n="+sizes+"$", opt.benchtime, opt.count)
+	case "filters":
+		return one("^BenchmarkFilterSegmented$", opt.benchtime, opt.count)
+	case "memory":
+		return one("^BenchmarkMemory$", "1x", 1)
+	case "lost": // one operation is the mean of hundreds of runs
+		return []part{{"^BenchmarkLost$", "1x", 1, nil}}
+	case "sync":
+		return one("^BenchmarkSync$", "1x", opt.count)
+	}
+	return largeParts(name, opt)
+}
+
+// largeParts are those of the passes whose large sizes take minutes.
+func largeParts(name string, opt options) []part {
+	large := []string{"-large"}
+	var all []part
+	if name == "segments" { // bytes only: a run is made for the luck of its salts
+		all = []part{{"^BenchmarkSegmentedSaves$/./././^n=10000$", "3x", 2, nil}}
+		if opt.large {
+			all = append(all, part{"^BenchmarkSegmentedSaves$/./././^n=100000$", "1x", 1, large})
+		}
+		return all
+	}
+	const million = "^n=1000000$"
+	switch name {
+	case "reconcile": // of salts the luck shows in bytes: the more syncs the better
+		all = []part{
+			{"^BenchmarkReconcile$/././^n=10000?$", "10x", opt.count, nil},
+			{"^BenchmarkReconcile$/././^n=100000$", "1x", opt.count, nil},
+			{"^BenchmarkReconcile$/././" + million, "1x", 2, large},
+		}
+	case "links": // a list of a million takes a minute on the slowest
+		all = []part{
+			{"^BenchmarkLink$/././^n=1000?0?0?$/^d=100$", "1x", opt.count, nil},
+			{"^BenchmarkLink$/./^strategy=(fuse|ribbon|segmented|list)$/^n=1000?0?0?$/^d=0$", "1x", opt.count, nil},
+			{"^BenchmarkLink$/./^strategy=(fuse|ribbon|segmented)$/" + million, "1x", 2, large},
+		}
+	case "io": // n = 100000 is a small size here, which the benchmark has with -large only
+		all = []part{
+			{"^BenchmarkLinearIO$/./^n=1000?0?0?$", "1x", opt.count, large},
+			{"^BenchmarkLinearIO$/./" + million, "1x", 2, large},
+		}
+	}
+	if !opt.large {
+		all = all[:len(all)-1]
+	}
+	if opt.huge && name == "io" {
+		all = append(all, part{"^BenchmarkLinearIO$/./^n=10000000$", "1x", 1, []string{"-large", "-huge"}})
+	}
+	return all
+}
+
+// quickParts are a form of the same that takes minutes: cases of the whole form, by the
+// same names.
+func quickParts(name string, opt options) []part {
+	large := []string{"-large"}
+	often, once := quickCount, 1
+	switch name {
+	case "quality":
+		return []part{{"^BenchmarkFilterQuality$/././^bits=(8|16)$", "1x", once, nil}}
+	case "peers":
+		return []part{{"^BenchmarkFilter(Build|Contains)$/././^bits=(8|16)$/^n=(1000|100000)$", opt.benchtime, often, nil}}
+	case "portable":
+		return []part{{"^BenchmarkFilterBuild$/./^filter=(ribbon|fuse8|fuse16)$/^bits=(8|16)$/^n=100000$", opt.benchtime, often, nil}}
+	case "filters":
+		return []part{{"^BenchmarkFilterSegmented$/^n=100000$", opt.benchtime, often, nil}}
+	case "memory":
+		return []part{{"^BenchmarkMemory$", "1x", once, nil}}
+	case "lost":
+		return []part{{"^BenchmarkLost$/^filter=(bloom|bloom-kept|fuse8|ribbon)$/././^n=10000$/^d=(1|1000)$", "1x", once, nil}}
+	case "segments":
+		return []part{{"^BenchmarkSegmentedSaves$/./././^n=10000$", "3x", 2, nil}}
+	case "reconcile":
+		return []part{
+			// As often as in the whole form: the same seeds give the same bytes.
+			{"^BenchmarkReconcile$/././^n=10000?$", "10x", enough, nil},
+			{"^BenchmarkReconcile$/././^n=100000$/^d=100$", "1x", enough, nil},
+		}
+	case "links":
+		return []part{
+			{"^BenchmarkLink$/././^n=10000?$/^d=100$", "1x", often, nil},
+			{"^BenchmarkLink$/./^strategy=fuse$/^n=1000?0?0?$/^d=0$", "1x", often, nil},
+		}
+	case "io":
+		return []part{{"^BenchmarkLinearIO$/./^n=1000?0?0?$", "1x", often, large}}
+	}
+	return []part{{"^BenchmarkSync$", "1x", often, nil}}
+}
+
+// selected are the passes of these files, or all of them.
+func selected(all []pass, only []string) ([]pass, error) {
+	if only == nil {
+		return all, nil
+	}
+	for _, name := range only {
+		if !slices.Contains(files(), name) {
+			return nil, fmt.Errorf("%w: there is no file %q, only %v", errUsage, name, files())
+		}
+	}
+	return slices.DeleteFunc(all, func(p pass) bool { return !slices.Contains(only, p.file) }), nil
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestVerdicts: each verdict comes about, by a winner in bytes or in time and by a
+// crossover size.
+func TestVerdicts(t *testing.T) {
+	committed := fake{count: 6, large: true}.report(t).findings()
+	find := func(all []finding, name string) finding {
+		for _, f := range all {
+			if f.name == name {
+				return f
+			}
+		}
+		t.Fatalf("there is no finding %q", name)
+		return finding{}
+	}
+	const (
+		bytes  = "least metadata of ours, scattered, n = 100 000, d = 100"
+		time   = "built fastest, 2^-8, n = 100 000"
+		long   = "fuse costs more than a second, 200ms-1mbit"
+		cold   = "a cold first request takes a second, fuse8"
+		riblt  = "rateless IBLT sends less than filters, scattered, d = 100"
+		saved  = "saved by segments again, recent, n = 10 000"
+		losing = "100 syncs, ribbon, salt engine, quiet, n = 10 000, d = 1 000"
+	)
+	for _, c := range []struct {
+		name    string
+		here    fake
+		finding string
+		want    verdict
+	}{
+		{"least", fake{}, bytes, same},
+		{"two alike", fake{larger: map[string]float64{"fuse": 1.01 / 1.13}}, bytes, tie},
+		{"a hundredth more", fake{larger: map[string]float64{"fuse": 0.885}}, bytes, near},
+		{"another least", fake{larger: map[string]float64{"fuse": 0.5}}, bytes, differs},
+		{"no such contender", fake{larger: map[string]float64{"ribbon": 3}}, bytes, differs},
+		{"fastest", fake{}, time, same},
+		{"a test shows no difference", fake{slower: map[string]float64{"ribbon": 25. / 40}}, time, tie},
+		{"a little slower", fake{slower: map[string]float64{"ribbon": 0.54}}, time, near},
+		{"slower", fake{slower: map[string]float64{"ribbon": 0.3}}, time, differs},
+		{"the same size", fake{}, long, same},
+		{"half the size", fake{slower: map[string]float64{"fuse": 1.7}}, long, near},
+		{"a third of the size", fake{slower: map[string]float64{"fuse": 4}}, long, differs},
+		{"extrapolated", fake{}, cold, same},
+		{"extrapolated, near", fake{slower: map[string]float64{"fuse8": 1.6}}, cold, near},
+		{"extrapolated, not near", fake{slower: map[string]float64{"fuse8": 0.2}}, cold, differs},
+		{"overtaken", fake{}, riblt, same},
+		{"overtaken later", fake{larger: map[string]float64{"riblt": 10}}, riblt, differs},
+		{"saved", fake{}, saved, same},
+		{"saved a little less", fake{larger: map[string]float64{"segmented-again": 1.2}}, saved, near},
+		{"not saved", fake{larger: map[string]float64{"segmented-again": 3}}, saved, differs},
+		{"nothing lost", fake{}, losing, same},
+		{"lost", fake{loses: "engine"}, losing, differs},
+	} {
+		c.here.count = quickCount
+		here := c.here.report(t).findings()
+		was, is := find(committed, c.finding), find(here, c.finding)
+		if got := was.compare(is); got != c.want {
+			t.Errorf("%s: %v, here %v: %v, want %v", c.name, was, is, got, c.want)
+		}
+	}
+}
+
+// TestCompareFindings: what differs is an error, what was not measured is told.
+func TestCompareFindings(t *testing.T) {
+	committed := fake{count: 6, large: true}.report(t).findings()
+	var out bytes.Buffer
+	if err := compareFindings(committed, fake{count: quickCount}.report(t).findings(), &out); err != nil {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	if !strings.Contains(out.String(), " 0 differ; ") || strings.Contains(out.String(), "; 0 are of cases that were not measured") {
+		t.Error(out.String())
+	}
+	out.Reset()
+	slow := fake{count: quickCount, slower: map[string]float64{"fuse": 9}}
+	if err := compareFindings(committed, slow.report(t).findings(), &out); !errors.Is(err, errDiffers) {
+		t.Errorf("%v, want %v\n%s", err, errDiffers, out.String())
+	}
+}
+
+// TestFindingsNamed: no two findings have one name.
+func TestFindingsNamed(t *testing.T) {
+	seen := map[string]bool{}
+	for _, f := range (fake{count: 6, large: true}).report(t).findings() {
+		if seen[f.name] {
+			t.Errorf("two findings are named %q", f.name)
+		}
+		seen[f.name] = true
+		if text := f.String(); text == "" || strings.Contains(text, "NaN") {
+			t.Errorf("%s: %q", f.name, text)
+		}
+	}
+}
+
+func TestCompare(t *testing.T) {
+	before, after := fake{count: 6}.write(t), fake{count: 6, slower: map[string]float64{"golomb": 2}, larger: map[string]float64{"list": 1.5}}.write(t)
+	extra := "goos: linux\npkg: example.org/bench\nBenchmarkNew/n=1-2 1 5 ns/op\n"
+	if err := os.WriteFile(filepath.Join(after, "extra.txt"), []byte(extra), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := compare(before, after, &out); err != nil {
+		t.Fatal(err)
+	}
+	line := func(of ...string) string {
+		for l := range strings.Lines(out.String()) {
+			fits := true
+			for _, part := range of {
+				fits = fits && strings.Contains(l, part)
+			}
+			if fits {
+				return l
+			}
+		}
+		return ""
+	}
+	for name, ok := range map[string]bool{
+		"twice as slow":   strings.Contains(line("FilterBuild/impl=ours/filter=golomb/bits=8/n=1000"), "+100.00 %"),
+		"as fast":         strings.Contains(line("FilterBuild/impl=ours/filter=ribbon/bits=8/n=1000"), "0 %"),
+		"more bytes":      strings.Contains(line("Reconcile/system=list/divergence=scattered/n=1000/d=0 ", "kB"), "+50.00 %"),
+		"geometric means": strings.Count(out.String(), "geomean of") > 5,
+		"only in one":     line("  New/n=1") != "" && line("only in "+after) != "" && line("only in "+before) == "",
+	} {
+		if !ok {
+			t.Errorf("%s: not in\n%s", name, out.String())
+		}
+	}
+	if err := compare(before, t.TempDir(), &out); !errors.Is(err, errRaw) {
+		t.Errorf("an empty folder: %v", err)
+	}
+	if err := compare(before, filepath.Join(after, "io.txt"), &out); err != nil {
+		t.Errorf("one file: %v", err)
+	}
+}
+
+// TestCompareTie: times that a test cannot tell apart are marked so, and have intervals.
+func TestCompareTie(t *testing.T) {
+	dir := t.TempDir()
+	for name, strategy := range map[string]string{"old.txt": "fuse", "new.txt": "like"} {
+		var text strings.Builder
+		for l := range strings.Lines(raw) {
+			if strings.Contains(l, "="+strategy+"/") {
+				text.WriteString(strings.ReplaceAll(l, strategy, "either"))
+			}
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out bytes.Buffer
+	if err := compare(filepath.Join(dir, "old.txt"), filepath.Join(dir, "new.txt"), &out); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(got, "X/strategy=either/n=1000 1.25 µs ±20 % 1.3 µs ±19 % ~ p=") {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+const metadata = "metadata-B/op"
+
+// saving is one workload of the pass segments, by each strategy.
+type saving struct {
+	shape, divergence, n, d string
+	by                      map[string]point
+}
+
+func (r report) savings() (all []saving) {
+	s := r["segments"]
+	for _, p := range s.points {
+		v := saving{shape: p.labels["shape"], divergence: p.labels["divergence"], n: p.labels["n"], d: p.labels["d"]}
+		same := func(o saving) bool {
+			return o.shape == v.shape && o.divergence == v.divergence && o.n == v.n && o.d == v.d
+		}
+		i := slices.IndexFunc(all, same)
+		if i < 0 {
+			v.by = map[string]point{}
+			all, i = append(all, v), len(all)
+		}
+		all[i].by[p.labels["strategy"]] = p
+	}
+	return all
+}
+
+// plain is the strategy of one filter over everything that sends least.
+func (v saving) plain() point {
+	return leastOf([]point{v.by["fuse"], v.by["ribbon"]}, metadata)
+}
+
+// saved is the share of the least plain filter's bytes that a segmented strategy does
+// not send; below zero it sends more.
+func (v saving) saved(strategy string) float64 {
+	return 1 - v.by[strategy].median(metadata)/v.plain().median(metadata)
+}
+
+const (
+	first = "segmented"
+	again = "segmented-again"
+)
+
+// largestSavings are the workloads of the largest n.
+func (r report) largestSavings() []saving { return r.savingsAt(r["segments"].largest("n")) }
+
+func (r report) savingsAt(n string) []saving {
+	return slices.DeleteFunc(r.savings(), func(v saving) bool { return v.n != n })
+}
+
+// savedMedian is what a strategy saves with a divergence, the median over the shapes.
+func (r report) savedMedian(divergence, strategy string) float64 {
+	return medianSaved(r.largestSavings(), divergence, strategy)
+}
+
+func medianSaved(of []saving, divergence, strategy string) float64 {
+	var shares []float64
+	for _, v := range of {
+		if v.divergence == divergence {
+			shares = append(shares, v.saved(strategy))
+		}
+	}
+	slices.Sort(shares)
+	return (shares[(len(shares)-1)/2] + shares[len(shares)/2]) / 2
+}
+
+// helps is the share of the bytes that has to be saved to speak of a cure.
+const helps = 0.5
+
+// cured are the divergences in which nodes that synced before save that much, and the
+// others; those that save most come first.
+func (r report) cured() (saves, fails []string) {
+	divergences := r["segments"].labels("divergence")
+	slices.SortStableFunc(divergences, func(a, b string) int {
+		return cmp.Compare(r.savedMedian(b, again), r.savedMedian(a, again))
+	})
+	for _, divergence := range divergences {
+		if r.savedMedian(divergence, again) >= helps {
+			saves = append(saves, divergence)
+		} else {
+			fails = append(fails, divergence)
+		}
+	}
+	return saves, fails
+}
+
+func (r report) segments(d document) {
+	s := r["segments"]
+	n := s.largest("n")
+	d.line("## 2. What segments save\n")
+	d.line("A sync of n = %s messages, both ways, by shape of time and by divergence: by one filter over everything (the lesser of `fuse` and `ribbon`); by `segmented` between nodes that never synced (first); and between the same nodes, synced before the divergence came about (again). The share of the lesser filter's metadata bytes that is saved; below zero more is sent.", count(n))
+	shapes := s.where("/n:%s", n).labels("shape")
+	rows := [][]string{append([]string{"again: saved"}, append(shapes, "median", "median, first")...)}
+	for _, divergence := range s.labels("divergence") {
+		row := []string{divergence}
+		for _, shape := range shapes {
+			row = append(row, r.savedCell(shape, divergence))
+		}
+		rows = append(rows, append(row, percent(r.savedMedian(divergence, again)), percent(r.savedMedian(divergence, first))))
+	}
+	d.table(rows)
+	r.pictureSegments(d)
+	r.savedBytes(d, shapes[0])
+	saves, fails := r.cured()
+	d.line("At least %s of the bytes is saved, as the median over the shapes, for: %s. It **fails** for: %s.\n", percent(helps), r.savedList(saves), r.savedList(fails))
+	r.updates(d)
+	r.again(d, "segments", "filters")
+}
+
+// savedList names divergences with what is saved.
+func (r report) savedList(divergences []string) string {
+	if len(divergences) == 0 {
+		return "none"
+	}
+	return listed(divergences, func(v string) string { return v + " " + percent(r.savedMedian(v, again)) })
+}
+
+func (r report) savedCell(shape, divergence string) string {
+	for _, v := range r.largestSavings() {
+		if v.shape == shape && v.divergence == divergence {
+			return percent(v.saved(again))
+		}
+	}
+	return "–"
+}
+
+// savedBytes are the bytes behind the shares of one shape.
+func (r report) savedBytes(d document, shape string) {
+	rows := [][]string{{shape, "d", "`fuse`", "`ribbon`", "first", "again", "rounds: `fuse`", "first", "again"}}
+	for _, v := range r.largestSavings() {
+		if v.shape != shape {
+			continue
+		}
+		row := []string{v.divergence, count(v.d)}
+		for _, strategy := range []string{"fuse", "ribbon", first, again} {
+			row = append(row, v.by[strategy].cell(metadata))
+		}
+		for _, strategy := range []string{"fuse", first, again} {
+			row = append(row, v.by[strategy].cell("rounds/op"))
+		}
+		rows = append(rows, row)
+	}
+	d.table(rows)
+}
+
+// updates says what it costs to keep a segmented filter up to date.
+func (r report) updates(d document) {
+	s := r["filters"].where(".name:FilterSegmented")
+	n := s.largest("n")
+	whole := s.one("/n:%s /case:whole", n)
+	var parts []string
+	for _, which := range []string{"newest", "scattered"} {
+		p := s.one("/n:%s /case:%s", n, which)
+		share, _ := pairedSummary(p, whole, "sec/op")
+		parts = append(parts, fmt.Sprintf("%s in %s buckets take %s%s of the time and %s of the bytes",
+			count("100"), map[string]string{"newest": "the newest", "scattered": "all"}[which],
+			percent(share.Center), plusMinus(share), percent(p.median("delta-B/op")/whole.median("whole-B/op"))))
+	}
+	d.line("Kept up to date on write, the filter of n = %s keys in 1000 buckets is not built again: of a build (%s, %s), changes of %s.\n",
+		count(n), whole.cell("sec/op"), whole.cell("whole-B/op"), listed(parts, func(s string) string { return s }))
+}
