@@ -108,7 +108,7 @@ func (r *logReader) page(ctx context.Context, n int, f func(store.LogEntry) erro
 	}
 	err := r.tenant.store.view(ctx, func(txn *dgraph.Txn) error {
 		keys := r.tenant.keys
-		return scan(txn, keys.prefix(kindLog), keys.log(r.next), func(item *dgraph.Item) error {
+		err := scan(txn, keys.prefix(kindLog), keys.log(r.next), func(item *dgraph.Item) error {
 			position := lastNumber(item.Key())
 			if r.last != 0 && position > r.last {
 				return errStop
@@ -118,11 +118,32 @@ func (r *logReader) page(ctx context.Context, n int, f func(store.LogEntry) erro
 			}
 			return item.Value(func(value []byte) error { return r.visit(txn, value, count) })
 		})
+		if err != nil {
+			return err
+		}
+		return r.ended(txn)
 	})
 	if errors.Is(err, errFull) {
 		return nil
 	}
 	return err
+}
+
+// ended checks that a scan that ended by itself reached the end: where Badger cannot
+// read a block, a scan ends there without an error.
+func (r *logReader) ended(txn *dgraph.Txn) error {
+	last := r.last
+	if last == 0 {
+		row, err := r.tenant.row(txn)
+		if err != nil {
+			return err
+		}
+		last = row.last
+	}
+	if r.next <= last {
+		return corrupt("log ends at %d, want %d", r.next-1, last)
+	}
+	return nil
 }
 
 // visit reports the entry at r.next and the deletes that it gives a new scope.

@@ -52,7 +52,9 @@ func settings(dir string, logger *slog.Logger) dgraph.Options {
 		WithBlockCacheSize(64 << 20).
 		WithIndexCacheSize(32 << 20).
 		WithVerifyValueChecksum(true).
-		WithChecksumVerificationMode(options.OnBlockRead). // on opening too would read the whole store
+		// Not on reading alone: Badger drops the error of a damaged block there, and a
+		// compaction would then take the table to end at it. It costs one read of the store.
+		WithChecksumVerificationMode(options.OnTableAndBlockRead).
 		WithCompactL0OnClose(true).
 		WithLogger(nil)
 	if logger != nil {
