@@ -3,6 +3,7 @@ package datasets_test
 import (
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -71,5 +72,27 @@ func TestNextCommit(t *testing.T) {
 				t.Errorf("%.20q, %v, want %v %s", got, err, c.err, c.text)
 			}
 		})
+	}
+}
+
+// A size that is only claimed takes no memory.
+func TestNextCommitBounded(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := datasets.NextCommit("ab commit 67108864\nbody\n")
+	runtime.ReadMemStats(&after)
+	if taken := after.TotalAlloc - before.TotalAlloc; err != io.ErrUnexpectedEOF || taken > 1<<20 {
+		t.Errorf("%v, after %d bytes were allocated", err, taken)
+	}
+}
+
+// However much a command says on standard error, its first 1000 bytes are kept.
+func TestKept(t *testing.T) {
+	if got, want := datasets.Kept("one ", "two\n"), "one two"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	part := strings.Repeat("x", 700)
+	if got := datasets.Kept(part, part, part); got != strings.Repeat("x", 1000) {
+		t.Errorf("%d bytes, want 1000", len(got))
 	}
 }

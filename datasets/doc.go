@@ -11,6 +11,8 @@
 //   - [Git] loads the commits of any git repository.
 //   - [JSONLines] loads any JSON lines that have a time, such as events of nostr.
 //
+// The last three are real sets; a [Source] is the label of one.
+//
 // All keys that sign are throw-away test keys that anybody can read here: protect
 // nothing with them.
 //

@@ -27,3 +27,17 @@ func NextCommit(text string) ([]byte, error) {
 	h := history{out: bufio.NewReader(strings.NewReader(text))}
 	return h.next()
 }
+
+// Kept returns how much of what a command says on standard error is kept.
+func Kept(said ...string) string {
+	var o opening
+	for _, part := range said {
+		if n, err := o.Write([]byte(part)); n != len(part) || err != nil {
+			return "not taken"
+		}
+	}
+	return o.text()
+}
+
+// Clock returns the times of a workload's keys; its argument must ascend.
+func Clock(w Workload) func(i int) int64 { return w.clock() }

@@ -23,17 +23,19 @@ const AllRefs = "all refs"
 // commit, a range a..b, or AllRefs. The repository is the one that dir is in, with
 // or without a work tree. Body is the raw commit object, Key.ID its SHA-256 (not
 // git's name for it, which hashes a header too), Key.Time when it was committed by
-// the committer's clock; as git does it takes a time that cannot be read for 0.
+// the committer's clock, 0 where that cannot be read.
 //
 // Two clones of a repository, or two of its refs, are two diverged replicas, and a
 // developer has one of any size at hand.
 //
-// It runs the git that is installed, twice: rev-list piped into cat-file. Both only
-// read, in the local repository, and neither outlives the iteration: not where the
-// consumer stops early, nor where ctx ends. Memory is what one commit takes, and
-// what git needs itself. The sequence can be iterated over any number of times,
-// concurrently too. It ends after an error: ErrOptions for a revision that is empty
-// or begins with "-", else ErrGit, and that of ctx too where it was the cause.
+// It runs the git that is installed: rev-parse, then rev-list piped into cat-file.
+// They only read, in the local repository: of a partial clone what is there, without
+// fetching the rest. None outlives the iteration: not where the consumer stops
+// early, nor where ctx ends. Memory is what one commit takes, and what git needs
+// itself. The sequence can be iterated over any number of times, concurrently too.
+// It ends after an error: ErrOptions for a revision that is empty or begins with
+// "-", else ErrGit, such as for a revision that names a tree or a file, and that of
+// ctx too where it was the cause.
 func Git(ctx context.Context, dir, revision string) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		g, err := openHistory(ctx, dir, revision)
@@ -75,21 +77,23 @@ type gitCommand struct {
 }
 
 func openHistory(ctx context.Context, dir, revision string) (*history, error) {
-	switch {
-	case revision == "" || strings.HasPrefix(revision, "-"):
+	if revision == "" || strings.HasPrefix(revision, "-") {
 		return nil, fmt.Errorf("%w: revision %q", ErrOptions, revision)
-	case revision == AllRefs:
-		revision = "--all"
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	within, cancel := context.WithCancel(ctx)
 	h := &history{cancel: cancel}
-	list := newGitCommand(ctx, dir, "rev-list", revision, "--")
-	show := newGitCommand(ctx, dir, "cat-file", "--batch", "--buffer")
-	if err := h.start(list, show); err != nil {
-		h.stop()
-		return nil, fmt.Errorf("%w: %w", ErrGit, err)
+	list, err := newRevList(within, dir, revision)
+	if err == nil {
+		err = h.start(list, newGitCommand(within, dir, "cat-file", "--batch", "--buffer"))
 	}
-	return h, nil
+	if err == nil {
+		return h, nil
+	}
+	h.stop()
+	if ctx.Err() != nil {
+		err = ctx.Err() // not how the command was ended
+	}
+	return nil, fmt.Errorf("%w: %w", ErrGit, err)
 }
 
 // start runs show and list, with what list says going to show.
@@ -128,13 +132,15 @@ func newGitCommand(ctx context.Context, dir, name string, args ...string) *gitCo
 // gitEnvironment returns an environment without the variables of git, which could
 // name another repository than dir, and with those that keep git from writing,
 // asking, fetching what a partial clone lacks, and showing other commits than there
-// are. The user's own configuration stays: it says whose repositories are safe.
+// are. Configuration stays, the system's, the user's and that of GIT_CONFIG_*: it
+// says whose repositories are safe, and changes no output of the commands run here.
 func gitEnvironment(environment []string) []string {
 	kept := slices.DeleteFunc(slices.Clone(environment), func(v string) bool {
-		return strings.HasPrefix(strings.ToUpper(v), "GIT_")
+		name := strings.ToUpper(v)
+		return strings.HasPrefix(name, "GIT_") && !strings.HasPrefix(name, "GIT_CONFIG_")
 	})
 	return append(kept, "LC_ALL=C",
-		"GIT_CONFIG_NOSYSTEM=1", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0",
+		"GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0",
 		"GIT_ALLOW_PROTOCOL=none", "GIT_NO_LAZY_FETCH=1",
 		"GIT_NO_REPLACE_OBJECTS=1", "GIT_GRAFT_FILE="+os.DevNull)
 }
@@ -154,8 +160,7 @@ func (h *history) verdict(ctx context.Context, reason error) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w: %w", ErrGit, ctx.Err())
 	case over && failed >= 0:
-		c := h.commands[failed]
-		return fmt.Errorf("%w: %s: %w: %s", ErrGit, c.name, c.result, c.said.text())
+		return fmt.Errorf("%w: %w", ErrGit, h.commands[failed].failure())
 	default:
 		return fmt.Errorf("%w: %w", ErrGit, reason)
 	}

@@ -62,6 +62,9 @@ func TestGit(t *testing.T) {
 		{"v1", []string{"v1"}, 23},
 		{"main~28", []string{"main~28"}, 2},
 		{"main..main", []string{"main..main"}, 0},
+		{"main^!", []string{"main^!"}, 1},
+		{"main~29^@", []string{"main..main"}, 0}, // the parents of the first
+		{":/commit 3 of side", []string{"side~1"}, 24},
 		{datasets.AllRefs, []string{"--all"}, 35},
 	} {
 		t.Run(c.revision, func(t *testing.T) {
@@ -167,6 +170,7 @@ func TestGitShowsWhatIs(t *testing.T) {
 
 func TestGitErrors(t *testing.T) {
 	r := forked(t)
+	r.git("", "tag", "-a", "-m", "no commit", "tree", "main^{tree}")
 	for name, c := range map[string]struct {
 		dir, revision string
 		want          error
@@ -176,10 +180,14 @@ func TestGitErrors(t *testing.T) {
 		"an option":       {r.dir, "--all", datasets.ErrOptions, "--all"},
 		"a short option":  {r.dir, "-n1", datasets.ErrOptions, "-n1"},
 		"an empty option": {r.dir, "-", datasets.ErrOptions, ""},
-		"unknown":         {r.dir, "nobody", datasets.ErrGit, "rev-list: exit status 128: fatal: bad revision 'nobody'"},
+		"unknown":         {r.dir, "nobody", datasets.ErrGit, "rev-parse: exit status 128: fatal: bad revision 'nobody'"},
 		"a file":          {r.dir, ".git/HEAD", datasets.ErrGit, "bad revision"},
 		"two in one":      {r.dir, "main side", datasets.ErrGit, "bad revision"},
 		"an odd byte":     {r.dir, "main\x00", datasets.ErrGit, ""},
+		"a tree":          {r.dir, "main^{tree}", datasets.ErrGit, "rev-list: exit status 128: error"},
+		"a tag of a tree": {r.dir, "tree", datasets.ErrGit, "expected commit type"},
+		"range to a tree": {r.dir, "main..tree", datasets.ErrGit, "expected commit type"},
+		"without a tree":  {r.dir, "^tree", datasets.ErrGit, "expected commit type"},
 		"no repository":   {t.TempDir(), "main", datasets.ErrGit, "not a git repository"},
 		"no folder":       {filepath.Join(r.dir, "none"), "main", datasets.ErrGit, "cannot change to"},
 	} {

@@ -85,7 +85,22 @@ func parseTime(raw json.RawMessage, unit time.Duration) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if !strict(text) {
+		return 0, fmt.Errorf("%q is no time of RFC 3339", text)
+	}
 	return t.UnixMicro(), nil
+}
+
+// strict reports whether a text that time.Parse takes for a time of RFC 3339 is one:
+// it also takes an hour of one digit, a comma in front of the fraction, and zones
+// that are off by 24 hours or by 60 minutes.
+func strict(text string) bool {
+	const hour, seconds = len("2006-01-02T15"), len("2006-01-02T15:04:05")
+	if text[hour] != ':' || text[seconds] == ',' {
+		return false
+	}
+	end := len(text)
+	return text[end-1] == 'Z' || text[end-len("24:60"):end-len(":60")] < "24" && text[end-len("60"):] < "60"
 }
 
 // parseNumber returns the microseconds of a decimal number of units, cut towards

@@ -53,10 +53,11 @@ func (o JSONLinesOptions) filled() (JSONLinesOptions, error) {
 
 // JSONLines returns the JSON objects of r, one a line, as items in the order of the
 // lines; r may be compressed with gzip, which its first bytes tell. Body is the
-// line without what ends it ("\n" or "\r\n"). Blank lines are skipped. A line that
-// comes twice is an item twice.
+// line without what ends it ("\n" or "\r\n"). Blank lines are skipped, and one byte
+// order mark of UTF-8 before all. A line that comes twice is an item twice.
 //
-// Memory is what one line takes. The sequence reads r, so it can be iterated over
+// Memory is some ten times the longest line: it is read whole, then its members are
+// listed, and of many short ones the list is larger than the text. The sequence reads r, so it can be iterated over
 // once. It ends after an error: ErrOptions, or a *LineError.
 func JSONLines(r io.Reader, opt JSONLinesOptions) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
@@ -92,17 +93,23 @@ func JSONLines(r io.Reader, opt JSONLinesOptions) iter.Seq2[Item, error] {
 	}
 }
 
-// plain returns r, decompressed if it is gzip.
+// plain returns r, decompressed if it is gzip, without a mark of its byte order.
 func plain(r io.Reader) (*bufio.Reader, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
-	if magic, _ := in.Peek(2); !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		return in, nil // an error of Peek comes again
+	if magic, _ := in.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) { // an error of Peek comes again
+		unzipped, err := gzip.NewReader(in)
+		if err != nil {
+			return nil, err
+		}
+		in = bufio.NewReaderSize(unzipped, 64<<10)
 	}
-	unzipped, err := gzip.NewReader(in)
-	if err != nil {
-		return nil, err
+	const mark = "\ufeff"
+	if start, _ := in.Peek(len(mark)); string(start) == mark {
+		if _, err := in.Discard(len(mark)); err != nil {
+			return nil, err
+		}
 	}
-	return bufio.NewReaderSize(unzipped, 64<<10), nil
+	return in, nil
 }
 
 // readLine returns a copy of the next line of at most limit bytes, without its end,

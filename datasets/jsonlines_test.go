@@ -45,6 +45,7 @@ func TestJSONLinesTimes(t *testing.T) {
 		"text":             {line: `{"created_at":"2023-11-14T22:13:20Z"}`, want: 1_700_000_000_000_000},
 		"text with zone":   {line: `{"created_at":"2023-11-14T23:43:20.1234567+01:30"}`, want: 1_700_000_000_123_456},
 		"text with escape": {line: `{"created_at":"2023-11-14T22:13:20\u005a"}`, want: 1_700_000_000_000_000},
+		"farthest zone":    {line: `{"created_at":"2023-11-14T22:13:20-23:59"}`, want: 1_700_086_340_000_000},
 		"fraction":         {line: `{"created_at":1700000000.1234569}`, want: 1_700_000_000_123_456},
 		"short fraction":   {line: `{"created_at":0.5}`, want: 500_000},
 		"before 1970":      {line: `{"created_at":-1.25}`, want: -1_250_000},
@@ -91,6 +92,13 @@ func TestJSONLinesRefuses(t *testing.T) {
 		"time is true":     {line: `{"created_at":true}`, text: "no plain number"},
 		"exponent":         {line: `{"created_at":1e9}`, text: "1e9 is no plain number"},
 		"another date":     {line: `{"created_at":"14.11.2023"}`, text: "cannot parse"},
+		"hour of a digit":  {line: `{"created_at":"2023-11-14T2:13:20Z"}`, text: "no time of RFC 3339"},
+		"a comma":          {line: `{"created_at":"2023-11-14T22:13:20,5Z"}`, text: "no time of RFC 3339"},
+		"a zone of days":   {line: `{"created_at":"2023-11-14T22:13:20+24:00"}`, text: "no time of RFC 3339"},
+		"an hour of 60":    {line: `{"created_at":"2023-11-14T22:13:20-23:60"}`, text: "no time of RFC 3339"},
+		"no zone":          {line: `{"created_at":"2023-11-14T22:13:20"}`, text: "cannot parse"},
+		"just beyond":      {line: `{"created_at":9223372036854.9}`, text: "9223372036854.9 units of 1s are out of range"},
+		"second mark":      {line: "\ufeff" + `{"created_at":1}`, text: "invalid character"},
 		"out of range":     {line: `{"created_at":9223372036855}`, text: "out of range"},
 		"far out of range": {line: `{"created_at":99999999999999999999}`, text: "out of range"},
 		"no ID":            {opt: named, line: `{"created_at":1}`, text: `"id" is not a text of 64`},
@@ -164,6 +172,8 @@ func TestJSONLinesForms(t *testing.T) {
 		"of Windows":    a + "\r\n" + b + "\r\n",
 		"blank lines":   "\n\n" + a + "\n \t\n" + b + "\n\n\r\n  ",
 		"compressed":    string(zip(t, a+"\n"+b)),
+		"marked":        "\ufeff" + a + "\n" + b,
+		"mark in gzip":  string(zip(t, "\ufeff"+a+"\n"+b)),
 		"in two pieces": string(zip(t, a[:9], a[9:]+"\n"+b)),
 	} {
 		for how, r := range map[string]io.Reader{
@@ -200,6 +210,24 @@ func TestJSONLinesReaderFails(t *testing.T) {
 		var where *datasets.LineError
 		if !errors.Is(err, c.want) || errors.Is(err, datasets.ErrLine) || !errors.As(err, &where) || where.Line != c.line {
 			t.Errorf("%s: %v, want %v at line %d", name, err, c.want, c.line)
+		}
+	}
+}
+
+// What ends a line does not count, where the buffer is full before "\n" too, and so it
+// is not known yet whether "\r" is a part of the end; one byte more does.
+func TestJSONLinesLongest(t *testing.T) {
+	for _, limit := range []int{64<<10 - 2, 64<<10 - 1, 64 << 10, 128<<10 - 1} {
+		line := `{"created_at":1` + strings.Repeat(" ", limit-16) + "}"
+		for _, end := range []string{"", "\n", "\r\n"} {
+			all, err := readLines(t, strings.NewReader(line+end), datasets.JSONLinesOptions{MaxLine: limit})
+			if err != nil || len(all) != 1 || string(all[0].Body) != line {
+				t.Errorf("%d bytes and %q: %d items, %v", len(line), end, len(all), err)
+			}
+			_, err = readLines(t, strings.NewReader(line+" "+end), datasets.JSONLinesOptions{MaxLine: limit})
+			if !errors.Is(err, datasets.ErrLine) {
+				t.Errorf("%d bytes and %q: %v, want ErrLine", len(line)+1, end, err)
+			}
 		}
 	}
 }
@@ -263,7 +291,7 @@ func FuzzJSONLines(f *testing.F) {
 	for _, seed := range []string{
 		"", "\n", "{}", `{"created_at":1700000000,"id":"` + id64 + `"}`, "{\"created_at\":\"2024-02-29T12:00:00Z\"}\r\n\n{\"created_at\":-0.5}",
 		`{"created_at":-9223372036853.999999}`, `{"created_at":00}`, `{"created_at":1}` + "\r", `{"created_at":123456789012345678901234567890}`,
-		string([]byte{0x1f, 0x8b, 8, 0}), `{"a":{"b":{"created_at":3}}}`, "{\"created_at\":1}\n[", `{"created_at":2.9999999}`,
+		string([]byte{0x1f, 0x8b, 8, 0}), `{"a":{"b":{"created_at":3}}}`, "{\"created_at\":1}\n[", `{"created_at":2.9999999}`, "\ufeff{\"created_at\":1}", "\ufeff\ufeff{\"created_at\":1}",
 	} {
 		f.Add([]byte(seed), byte(0))
 		f.Add([]byte(seed), byte(255))
@@ -283,7 +311,7 @@ func FuzzJSONLines(f *testing.F) {
 		if bytes.HasPrefix(text, []byte{0x1f, 0x8b}) {
 			return
 		}
-		lines := strings.Split(string(text), "\n")
+		lines := strings.Split(strings.TrimPrefix(string(text), "\ufeff"), "\n")
 		for n, line := range lines {
 			line = strings.TrimSuffix(line, "\r")
 			if n == len(lines)-1 {

@@ -1,6 +1,7 @@
 package datasets_test
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -63,6 +64,31 @@ func TestShapesSpan(t *testing.T) {
 			t.Errorf("%s begins at %v", shape, time.UnixMicro(times[0]).UTC())
 		}
 		within(t, string(shape)+" ends after days", (times[len(times)-1]-origin)/day, 716, 746)
+	}
+}
+
+// However many keys there are, they take two years: of n keys, every n/200,000th is
+// drawn and stands for those after it. Late and Skewed arrive as Steady does. At
+// MaxKeys gaps of 57 microseconds are cut to whole ones, but not those of Bursty.
+func TestShapesSpanWhatever(t *testing.T) {
+	const drawn = 200_000
+	for _, shape := range []datasets.Shape{datasets.Steady, datasets.Bursty, datasets.Growing} {
+		for _, n := range []int64{1e8, 1e9, 1e10, datasets.MaxKeys} {
+			if n > math.MaxInt {
+				continue
+			}
+			next := datasets.Clock(datasets.Workload{Shape: shape, N: int(n), Seed: 3})
+			last := int64(0)
+			for i := range int64(drawn) {
+				last = next(int(i * (n / drawn)))
+			}
+			label := datasets.Workload{Shape: shape, N: int(n)}.String()
+			shortest := int64(716)
+			if n == datasets.MaxKeys && shape != datasets.Bursty {
+				shortest = 702 // 4 %
+			}
+			within(t, label+" ends after days", (last-origin)*(n/drawn)/day, shortest, 746)
+		}
 	}
 }
 

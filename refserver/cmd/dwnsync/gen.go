@@ -3,14 +3,12 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/dwn-sync/dwnsync/datasets"
@@ -23,7 +21,7 @@ import (
 func runGen(ctx context.Context, s std, f *flags) error {
 	n := f.Int("n", 1000, "how many `messages`; those of a smaller number are the first of a larger")
 	seed := f.Uint64("seed", 0, "`number` that fixes the tenant, its key and the messages")
-	out := f.String("out", "", "`file` for the messages, compressed if it ends in .gz; default stdout")
+	out := f.String("out", "", "`file` for the messages, compressed if it ends in .gz; replaced, once all are made, if it is there; default stdout")
 	key := f.String("key", "", "`file` for the tenant's throw-away private JWK, which whoever knows the seed can make")
 	opt := datasets.GenerateOptions{}
 	f.TextVar(&opt.Start, "start", time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), "`time` of the first message, in RFC 3339")
@@ -32,7 +30,7 @@ func runGen(ctx context.Context, s std, f *flags) error {
 		return err
 	}
 	opt.N, opt.Seed = *n, *seed
-	if err := checkGen(opt); err != nil {
+	if err := errors.Join(checkGen(opt), checkFiles(*key, *out)); err != nil {
 		return err
 	}
 	did, jwk := datasets.GeneratedKey(opt.Seed)
@@ -85,23 +83,6 @@ func writeOnce(name string, data []byte) error {
 		}
 	}
 	return err
-}
-
-// generateFile writes messages to a file. What an error leaves of it is cut.
-func generateFile(ctx context.Context, s std, name string, opt datasets.GenerateOptions) (err error) {
-	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if !strings.HasSuffix(name, ".gz") {
-		return generate(ctx, s, file, opt)
-	}
-	zipped := gzip.NewWriter(file)
-	if err := generate(ctx, s, zipped, opt); err != nil {
-		return err
-	}
-	return zipped.Close()
 }
 
 // generate writes messages as they are made: memory does not grow with their number.

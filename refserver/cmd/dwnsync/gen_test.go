@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -50,6 +52,28 @@ func TestGenEnds(t *testing.T) {
 	said.Reset()
 	if code := run(t.Context(), std{nil, full{}, &said}, []string{"gen"}); code != 1 || !strings.Contains(said.String(), errFull.Error()) {
 		t.Errorf("with a full disk: exit code %d, %q", code, said.String())
+	}
+}
+
+// What ends it leaves the file that was there, and no part of another.
+func TestGenKeepsFile(t *testing.T) {
+	for _, name := range []string{"gen.jsonl", "gen.jsonl.gz"} {
+		dir := t.TempDir()
+		out := filepath.Join(dir, name)
+		if err := os.WriteFile(out, []byte("before"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if code := run(ctx, std{nil, io.Discard, io.Discard}, []string{"gen", "-out", out}); code != 1 {
+			t.Errorf("%s: exit code %d, want 1", name, code)
+		}
+		if have, err := os.ReadFile(out); err != nil || string(have) != "before" {
+			t.Errorf("%s: %.20q, %v, want what was there", name, have, err)
+		}
+		if all, err := os.ReadDir(dir); err != nil || len(all) != 1 {
+			t.Errorf("%s: %v, %v, want one file", name, all, err)
+		}
 	}
 }
 
