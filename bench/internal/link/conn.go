@@ -31,7 +31,7 @@ type conn struct {
 // of net.Conn. What was written before Close arrives; what the other end writes fails
 // with syscall.EPIPE when it knows, half a round trip later.
 func (l Link) Pipe() (initiator, responder net.Conn) {
-	return l.pipe(&line{delay: l.Delay, rate: l.Up}, &line{delay: l.Delay, rate: l.Down})
+	return l.pipe(&line{delay: l.delay(), rate: l.Up}, &line{delay: l.delay(), rate: l.Down})
 }
 
 func (l Link) pipe(up, down *line) (here, there *conn) {

@@ -290,14 +290,3 @@ func TestBacklog(t *testing.T) {
 		}
 	})
 }
-
-func TestNamed(t *testing.T) {
-	if _, err := Named("moon"); !errors.Is(err, ErrUnknown) {
-		t.Error(err)
-	}
-	for _, name := range Names() {
-		if _, err := Named(name); err != nil {
-			t.Error(err)
-		}
-	}
-}

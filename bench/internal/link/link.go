@@ -32,9 +32,9 @@ import (
 var ErrUnknown = errors.New("unknown link")
 
 // Link says what a network between an initiator, who dials, and a responder is like.
-// The zero value takes no time.
+// The zero value takes no time. What is below 0 counts as 0.
 type Link struct {
-	Delay    time.Duration // one way: a byte and its answer take twice as long
+	Delay    time.Duration // one way: a byte and its answer take twice as long; at most 365 days, more counts as that
 	Up, Down int64         // bits per second to and from the responder; 0 is no limit
 
 	// fake: time is that of testing/synctest, which passes only where everybody sleeps.
@@ -61,12 +61,18 @@ func Named(name string) (Link, error) {
 
 // RTT returns how long a byte and its answer take on an idle link of unlimited
 // bandwidth: twice the delay.
-func (l Link) RTT() time.Duration { return 2 * l.Delay }
+func (l Link) RTT() time.Duration { return 2 * l.delay() }
+
+// delay returns Delay within its limits.
+func (l Link) delay() time.Duration { return min(max(l.Delay, 0), mostDelay) }
 
 const (
 	chunkBytes = 1460     // what a TCP segment carries on Ethernet
 	buffer     = 64 << 10 // the least that a socket holds
 	unlimited  = 1 << 20  // what a connection holds where the bandwidth has no limit
+	mostRoom   = 1 << 30  // what one holds at most
+
+	mostDelay = 365 * 24 * time.Hour // times of a few round trips do not overflow
 	// lateness is how late a busy machine may wake a reader: that long, a line goes on
 	// sending what was queued before.
 	lateness = 10 * time.Millisecond
@@ -74,10 +80,12 @@ const (
 
 // Room returns how many bytes a connection takes, in the direction of that bandwidth, before
 // Write waits for the reader: what the link holds, 64 KiB, and what it carries in 10 ms, so
-// that it stays busy where a reader is woken late. It is 1 MiB where there is no limit.
+// that it stays busy where a reader is woken late. It is 1 MiB where there is no limit, and
+// never more than 1 GiB: one connection does not fill a link that holds more.
 func (l Link) Room(bitsPerSecond int64) int {
 	if bitsPerSecond <= 0 {
 		return unlimited
 	}
-	return int(float64(bitsPerSecond)/8*(l.Delay+lateness).Seconds()) + buffer
+	held := float64(bitsPerSecond) / 8 * (l.delay().Seconds() + lateness.Seconds())
+	return int(min(held+buffer, mostRoom))
 }

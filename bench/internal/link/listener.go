@@ -27,7 +27,7 @@ type Listener struct {
 // Listen returns a Listener at the far end of l.
 func (l Link) Listen() *Listener {
 	return &Listener{
-		link: l, up: line{delay: l.Delay, rate: l.Up}, down: line{delay: l.Delay, rate: l.Down},
+		link: l, up: line{delay: l.delay(), rate: l.Up}, down: line{delay: l.delay(), rate: l.Down},
 		waiting: make(chan net.Conn, backlog), done: make(chan struct{}),
 	}
 }
