@@ -33,7 +33,7 @@ func (r report) wins(baseline string) (won, of int) {
 	for _, w := range r.workloads("") {
 		own, _ := split(r.at(w).points)
 		p := r.system(w, baseline)
-		if !p.has(metadata) {
+		if !p.has(metadata) || !leastOf(own, metadata).has(metadata) {
 			continue
 		}
 		of++
@@ -60,7 +60,11 @@ func (r report) leastOwn(divergence string) curve {
 // overtakes is the size from which a baseline sends less than the least of ours.
 func (r report) overtakes(divergence, baseline string) crossing {
 	points := r["reconcile"].where("/divergence:%q /d:%d /system:%s", divergence, missing, baseline).points
-	return cross(r.leastOwn(divergence), curveOf(points, metadata).logarithmic())
+	sent := curveOf(points, metadata)
+	if len(sent) < 2 {
+		return crossing{unknown: true}
+	}
+	return cross(r.leastOwn(divergence), sent.logarithmic())
 }
 
 func (r report) against(d document) {
@@ -92,12 +96,12 @@ func (r report) againstBytes(d document, n string) {
 	for _, w := range r.workloads(n) {
 		own, _ := split(r.at(w).points)
 		least := leastOf(own, metadata)
-		row := []string{w.divergence, count(w.d), bytesOf(bound(number(w.n), number(w.d))), systemName(least.labels["system"]) + " " + least.cell(metadata), least.cell("rounds/op")}
+		row := []string{w.divergence, count(w.d), bytesOf(bound(number(w.n), number(w.d))), strings.TrimPrefix(systemName(least.labels["system"])+" "+least.cell(metadata), "`` "), least.cell("rounds/op")}
 		for _, b := range baselines() {
 			p := r.system(w, b)
 			row = append(row, p.cell(metadata), p.cell("rounds/op"))
 		}
-		rows = append(rows, append(row, winnersBy(r.at(w).points[:], func(p point) string { return systemName(p.labels["system"]) }, metadata)))
+		rows = append(rows, append(row, winnersBy(r.at(w).points, func(p point) string { return systemName(p.labels["system"]) }, metadata)))
 	}
 	d.table(rows)
 }

@@ -5,9 +5,6 @@ import (
 	"strings"
 )
 
-// realistic is the size up to which a problem is called a real one.
-const realistic = 1e7
-
 // answer is five lines, each computed.
 func (r report) answer(d document) {
 	d.line("Building, serialising and sending a filter over everything costs I/O that grows linearly with the data set. Is that a real problem, and what is the cure?\n")
@@ -18,28 +15,37 @@ func (r report) answer(d document) {
 	d.line("5. %s\n", r.better())
 }
 
+// problem says on which links the summary is a problem at a size that was measured.
 func (r report) problem() string {
 	c := curveOf(r["reconcile"].where("/divergence:scattered /d:%d /system:%q", missing, yardstick).points, metadata)
-	verdict, on := "No", 0
-	links := r.links().labels("link")
-	for _, link := range links {
-		if x, _ := r.linkHurts(link, yardstick); !x.never && x.n <= realistic {
-			on++
+	verdict := "No"
+	var on, off []string
+	for _, link := range r.links().labels("link") {
+		x := r.linkHurts(link, yardstick).problem
+		if x.unknown || x.never || x.extrapolated && x.n > curveOf(r["links"].where("/d:0 /link:%q /strategy:%q", link, yardstick).points, "sec/op").last() {
+			off = append(off, link)
+			continue
 		}
-	}
-	if on > 0 {
 		verdict = "Yes"
+		on = append(on, link+" from n = "+x.String())
 	}
-	return fmt.Sprintf("**%s, on %d of %d links below n = %s.** For %d missing messages `%s` sends %s of metadata at n = %s and %s at n = %s: × %s for × %s.",
-		verdict, on, len(links), about(realistic), missing, yardstick, bytesOf(c[0].y), about(c[0].n),
+	return fmt.Sprintf("**%s**, within the sizes measured (n up to %s): it is one on %s; not on %s. A problem is a summary that takes longer than the %d messages it is for, and longer than %s. `%s` sends %s of metadata at n = %s and %s at n = %s: × %s for × %s.",
+		verdict, count(r["links"].where("/d:0").largest("n")), orNone(on), orNone(off), missing, seconds(noticed), yardstick, bytesOf(c[0].y), about(c[0].n),
 		bytesOf(c[len(c)-1].y), about(c[len(c)-1].n), digits(c[len(c)-1].y/c[0].y), digits(c[len(c)-1].n/c[0].n))
+}
+
+func orNone(all []string) string {
+	if len(all) == 0 {
+		return "none"
+	}
+	return strings.Join(all, ", ")
 }
 
 func (r report) when() string {
 	var parts []string
 	for _, link := range r.links().labels("link") {
-		messages, long := r.linkHurts(link, yardstick)
-		parts = append(parts, fmt.Sprintf("%s %v (a second: %v)", link, messages, long))
+		h := r.linkHurts(link, yardstick)
+		parts = append(parts, fmt.Sprintf("%s %v (a second: %v)", link, h.messages, h.long))
 	}
 	return fmt.Sprintf("**From which n:** `%s` takes more time than the %d messages it is for, on %s; a first request from a cold disk takes more than a second from n = %v, of which %s.",
 		yardstick, missing, strings.Join(parts, "; "), r.coldHurts(coldYardstick), r.coldShares())
@@ -68,8 +74,8 @@ func (r report) coldShares() string {
 
 func (r report) cure() string {
 	saves, fails := r.cured()
-	return fmt.Sprintf("**The cure now** is a filter per segment of time, kept between syncs. At n = %s, as the median over %d shapes of time, it saves of a plain filter's bytes: %s; it fails for: %s.",
-		count(r["segments"].largest("n")), len(r["segments"].labels("shape")), r.savedList(saves), r.savedList(fails))
+	return fmt.Sprintf("**The cure now** is a filter per segment of time, kept between syncs. At n = %s, as the median over %d shapes of time, it saves of a plain filter's bytes: %s; it fails, which is to save less than %s, for: %s.",
+		count(r["segments"].largest("n")), len(r["segments"].labels("shape")), r.savedList(saves), percent(helps), r.savedList(fails))
 }
 
 func (r report) loss() string {

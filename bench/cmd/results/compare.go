@@ -86,7 +86,8 @@ func (s *sides) read(side int, path string) error {
 			if strings.HasSuffix(pkg.Project(r).Get(pkg.Fields()[0]), "/peers") {
 				name = "peers " + name
 			}
-			if file := filepath.Base(r.GetConfig(".file")); file == "portable.txt" {
+			// Files of before the header told the tags have their name alone.
+			if r.GetConfig("tags") == portable().tags || filepath.Base(r.GetConfig(".file")) == "portable.txt" {
 				name = "portable " + name
 			}
 			s.add(side, name, r)
@@ -115,10 +116,11 @@ func (s *sides) add(side int, name string, r *benchfmt.Result) {
 		s.names = append(s.names, name)
 	}
 	for _, v := range r.Values {
-		if !slices.Contains(s.units, v.Unit) {
-			s.units = append(s.units, v.Unit)
+		unit := unitOf(v)
+		if !slices.Contains(s.units, unit) {
+			s.units = append(s.units, unit)
 		}
-		key := measured{v.Unit, name}
+		key := measured{unit, name}
 		s.values[side][key] = append(s.values[side][key], v.Value)
 	}
 }
@@ -139,8 +141,8 @@ func (s *sides) print(out io.Writer, unit string) error {
 		}
 		rows++
 		was, is := benchmath.NewSample(a, &benchmath.DefaultThresholds), benchmath.NewSample(b, &benchmath.DefaultThresholds)
-		old, now, test := assume.Summary(was, confidence), assume.Summary(is, confidence), assume.Compare(was, is)
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", name, quantity(old.Center, unit)+interval(old), quantity(now.Center, unit)+interval(now),
+		old, now, test := s.summary(unit, name, a), s.summary(unit, name, b), assume.Compare(was, is)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", name, withInterval(old, unit), withInterval(now, unit),
 			change(test, old.Center, now.Center), test)
 		if old.Center > 0 && now.Center > 0 {
 			logs[0] += math.Log(old.Center)
@@ -155,12 +157,20 @@ func (s *sides) print(out io.Writer, unit string) error {
 	return table.Flush()
 }
 
-// interval is ± of a summary, or what says that there are too few values for one.
-func interval(s benchmath.Summary) string {
+// summary is what a report would say of the values of a benchmark: of what depends on
+// salts the mean, and of all else the median.
+func (s *sides) summary(unit, name string, values []float64) benchmath.Summary {
+	p := point{labels: labelsOf(benchfmt.Name(name)), values: map[string][]float64{unit: values}, units: s.assume}
+	return p.summary(unit)
+}
+
+// withInterval is the centre of a summary with its interval, or what says that there
+// are too few values for one.
+func withInterval(s benchmath.Summary, unit string) string {
 	if math.IsInf(s.Lo, 0) || math.IsInf(s.Hi, 0) {
-		return " ±∞"
+		return quantity(s.Center, unit) + " ±∞"
 	}
-	return plusMinus(s)
+	return shown(s, func(x float64) string { return quantity(x, unit) })
 }
 
 // change is a difference in per cent, or "~" where a test shows none.

@@ -41,7 +41,11 @@ func (c curve) at(n float64) float64 {
 }
 
 // above0 is the curve less what it comes to at n = 0: what of it grows with n.
+// One size does not say.
 func (c curve) above0() curve {
+	if len(c) < 2 {
+		return nil
+	}
 	grown := slices.Clone(c)
 	for i := range grown {
 		grown[i].y -= c.at(0)
@@ -77,13 +81,14 @@ type crossing struct {
 	extrapolated bool // beyond what was measured of the rising curve
 	fromStart    bool // it already is above at the smallest size that was measured
 	never        bool // up to farthest
+	unknown      bool // too little was measured
 }
 
 // cross returns where c rises above other. Both are linear between their knots, so
 // between two knots that have a crossing it is where their lines meet.
 func cross(c, other curve) crossing {
 	if len(c) < 2 || len(other) == 0 {
-		return crossing{never: true}
+		return crossing{unknown: true}
 	}
 	less := func(n float64) float64 { return c.at(n) - other.at(n) }
 	start := max(c[0].n, other[0].n)
@@ -115,6 +120,8 @@ func cross(c, other curve) crossing {
 
 func (x crossing) String() string {
 	switch {
+	case x.unknown:
+		return "–"
 	case x.never:
 		return "never"
 	case x.fromStart:

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // ways are how a node of the pass lost syncs again and again.
@@ -20,8 +21,8 @@ func ways() []way {
 func (r report) exactness(d document) {
 	s := r["lost"]
 	d.line("## 4. Exactness: what a filter loses\n")
-	d.line("A node that lacks d messages of n, scattered, syncs 100 times in a row; means of many such runs. Fixed salt: a plain filter with the same salt for ever, where nothing else happens, or (busy) while 10 messages reach both sides between two syncs. Fresh salts: a new one each time, but no proof. Engine: dwnsync's strategy of that filter. Hidden are the messages missing after the first sync, lost those after the last; claimed are the syncs that ended as if nothing was missing.")
-	header := []string{"filter", "n", "d", "hidden"}
+	d.line("A node that lacks d messages of n, scattered, syncs 100 times in a row; means of many such runs. `bloom-kept` is a Bloom filter of one size to which a node adds what it gets, instead of building it anew for each sync. Fixed salt: a plain filter with the same salt for ever, where nothing else happens, or (busy) while 10 messages reach both sides between two syncs. Fresh salts: a new one each time, but no proof. Engine: dwnsync's strategy of that filter. Hidden are the messages missing after the first sync, lost those after the last; claimed are the syncs that ended as if nothing was missing.")
+	header := []string{"filter", "n", "d", "runs: fixed", "others", "hidden"}
 	for _, w := range ways() {
 		header = append(header, w.title+": lost", "claimed")
 	}
@@ -42,11 +43,26 @@ func (r report) lostRow(filter, n, missing string) []string {
 	at := func(w way) point {
 		return r["lost"].one("/filter:%q /salt:%s /traffic:%s /n:%s /d:%s", filter, w.salt, w.traffic, n, missing)
 	}
-	row = append(row, at(ways()[0]).cell("hidden-msgs"))
+	row = append(row, at(ways()[0]).cell("runs/op"), r.otherRuns(filter, n, missing), at(ways()[0]).cell("hidden-msgs"))
 	for _, w := range ways() {
 		row = append(row, at(w).cell("lost-msgs"), at(w).cell("claimed"))
 	}
 	return row
+}
+
+// otherRuns says how many runs are behind the ways of a row but the first.
+func (r report) otherRuns(filter, n, missing string) string {
+	var all []string
+	for _, w := range ways()[1:] {
+		p := r["lost"].one("/filter:%q /salt:%s /traffic:%s /n:%s /d:%s", filter, w.salt, w.traffic, n, missing)
+		if text := p.cell("runs/op"); p.has("runs/op") && !slices.Contains(all, text) {
+			all = append(all, text)
+		}
+	}
+	if len(all) == 0 {
+		return "–"
+	}
+	return strings.Join(all, ", ")
 }
 
 // lost are the cases of a way.

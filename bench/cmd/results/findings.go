@@ -1,17 +1,23 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // finding is something that the report states and a rerun can contradict.
 type finding struct {
 	name string
+	// file is the pass that it follows from; n, d and filter are those that it is about, if any.
+	file, n, d, filter string
 	// contenders, if it is about who is least in a unit; timed units have ties.
 	contenders []point
 	title      func(point) string
 	unit       string
-	crossing   *crossing // if it is about a size
-	share      *float64  // if it is about a part of 1
-	statement  string    // if it is one
+	crossing   *crossing          // if it is about a size
+	share      *float64           // if it is about a part of 1
+	shares     map[string]float64 // of which that is the median, by shape
+	statement  string             // if it is one
 }
 
 func (f finding) String() string {
@@ -38,31 +44,35 @@ func (r report) findings() []finding {
 	for _, link := range r.links().labels("link") {
 		s := r.links().where("/link:%q", link)
 		for _, n := range s.numbers("n") {
-			all = append(all, finding{name: fmt.Sprintf("fastest on %s, n = %s", link, count(n)), contenders: s.where("/n:%s", n).points, title: byStrategy, unit: "sec/op"})
+			all = append(all, finding{name: fmt.Sprintf("fastest on %s, n = %s", link, count(n)), file: "links", n: n, contenders: s.where("/n:%s", n).points, title: byStrategy, unit: "sec/op"})
 		}
 	}
 	for _, c := range r["sync"].labels("case") {
-		all = append(all, finding{name: "least metadata, real messages, " + c, contenders: r["sync"].where("/case:%q", c).points, title: byStrategy, unit: metadata})
+		all = append(all, finding{name: "least metadata, real messages, " + c, file: "sync", contenders: r["sync"].where("/case:%q", c).points, title: byStrategy, unit: metadata})
 	}
 	return append(all, r.lossFindings()...)
 }
 
 func (r report) crossovers() []finding {
 	var all []finding
-	add := func(x crossing, format string, args ...any) {
-		all = append(all, finding{name: fmt.Sprintf(format, args...), crossing: &x})
+	add := func(file string, x crossing, format string, args ...any) {
+		if x.unknown {
+			return
+		}
+		all = append(all, finding{name: fmt.Sprintf(format, args...), file: file, crossing: &x})
 	}
 	for _, link := range r.links().labels("link") {
-		messages, long := r.linkHurts(link, yardstick)
-		add(messages, "%s costs more than %d messages, %s", yardstick, missing, link)
-		add(long, "%s costs more than a second, %s", yardstick, link)
+		h := r.linkHurts(link, yardstick)
+		add("links", h.messages, "%s costs more than %d messages, %s", yardstick, missing, link)
+		add("links", h.problem, "%s is a problem, %s", yardstick, link)
+		add("links", h.long, "%s costs more than a second, %s", yardstick, link)
 	}
 	for _, filter := range r["io"].labels("filter") {
-		add(r.coldHurts(filter), "a cold first request takes a second, %s", filter)
+		add("io", r.coldHurts(filter), "a cold first request takes a second, %s", filter)
 	}
 	for _, divergence := range r["reconcile"].labels("divergence") {
 		for _, b := range baselines() {
-			add(r.overtakes(divergence, b), "%s sends less than filters, %s, d = %d", systemName(b), divergence, missing)
+			add("reconcile", r.overtakes(divergence, b), "%s sends less than filters, %s, d = %d", systemName(b), divergence, missing)
 		}
 	}
 	return all
@@ -73,7 +83,7 @@ func (r report) filterFindings() []finding {
 	for _, bits := range rates() {
 		s := r["quality"].where("/bits:%s", bits)
 		for _, n := range s.numbers("n") {
-			all = append(all, finding{name: fmt.Sprintf("smallest filter, 2^-%s, n = %s", bits, count(n)), contenders: honest(s.where("/n:%s", n).points), title: filterName, unit: "bits/key"})
+			all = append(all, finding{name: fmt.Sprintf("smallest filter, 2^-%s, n = %s", bits, count(n)), file: "quality", n: n, contenders: honest(s.where("/n:%s", n).points), title: filterName, unit: "bits/key"})
 		}
 		for _, n := range r["peers"].numbers("n") {
 			built := r.built(bits, n)
@@ -85,8 +95,8 @@ func (r report) filterFindings() []finding {
 			}
 			all = append(
 				all,
-				finding{name: fmt.Sprintf("built fastest, 2^-%s, n = %s", bits, count(n)), contenders: built, title: filterName, unit: perKey},
-				finding{name: fmt.Sprintf("asked fastest, 2^-%s, n = %s", bits, count(n)), contenders: asked, title: filterName, unit: perKey},
+				finding{name: fmt.Sprintf("built fastest, 2^-%s, n = %s", bits, count(n)), file: "peers", n: n, contenders: built, title: filterName, unit: perKey},
+				finding{name: fmt.Sprintf("asked fastest, 2^-%s, n = %s", bits, count(n)), file: "peers", n: n, contenders: asked, title: filterName, unit: perKey},
 			)
 		}
 	}
@@ -106,9 +116,9 @@ func (r report) reconcileFindings() []finding {
 		}
 		all = append(
 			all,
-			finding{name: "least metadata, " + of, contenders: points, title: title, unit: metadata},
-			finding{name: "least metadata of ours, " + of, contenders: own, title: title, unit: metadata},
-			finding{name: "least processor time, " + of, contenders: timed, title: title, unit: "both-sec/op"},
+			finding{name: "least metadata, " + of, file: "reconcile", n: w.n, d: w.d, contenders: points, title: title, unit: metadata},
+			finding{name: "least metadata of ours, " + of, file: "reconcile", n: w.n, d: w.d, contenders: own, title: title, unit: metadata},
+			finding{name: "least processor time, " + of, file: "reconcile", n: w.n, d: w.d, contenders: timed, title: title, unit: "both-sec/op"},
 		)
 	}
 	return all
@@ -121,7 +131,13 @@ func (r report) segmentFindings() []finding {
 		of := r.savingsAt(n)
 		for _, divergence := range r["segments"].labels("divergence") {
 			share := medianSaved(of, divergence, again)
-			all = append(all, finding{name: fmt.Sprintf("saved by segments again, %s, n = %s", divergence, count(n)), share: &share})
+			if math.IsNaN(share) {
+				continue
+			}
+			all = append(all, finding{
+				name: fmt.Sprintf("saved by segments again, %s, n = %s", divergence, count(n)), file: "segments", n: n,
+				share: &share, shares: sharesOf(of, divergence, again),
+			})
 		}
 	}
 	return all
@@ -130,7 +146,7 @@ func (r report) segmentFindings() []finding {
 func (r report) lossFindings() []finding {
 	var all []finding
 	for _, p := range r["lost"].points {
-		f := finding{name: fmt.Sprintf("100 syncs, %s, salt %s, %s, n = %s, d = %s", p.labels["filter"], p.labels["salt"], p.labels["traffic"], count(p.labels["n"]), count(p.labels["d"]))}
+		f := finding{name: fmt.Sprintf("100 syncs, %s, salt %s, %s, n = %s, d = %s", p.labels["filter"], p.labels["salt"], p.labels["traffic"], count(p.labels["n"]), count(p.labels["d"])), file: "lost", n: p.labels["n"], d: p.labels["d"], filter: p.labels["filter"]}
 		switch {
 		case p.labels["salt"] == "engine" && p.median("lost-msgs") > 0: // of a plain filter that is luck
 			f.statement = "messages are lost"

@@ -49,6 +49,9 @@ func measure(ctx context.Context, opt options, dir string, log io.Writer) error 
 	if err != nil {
 		return err
 	}
+	if strings.Contains(header, withChanges+"\n") {
+		fmt.Fprintln(log, "The tree has changes that are in no commit; the raw files and RESULTS.md will say so.")
+	}
 	for _, b := range []binary{ours(), peers(), portable()} {
 		if !slices.ContainsFunc(todo, func(p pass) bool { return p.of == b }) {
 			continue
@@ -62,7 +65,14 @@ func measure(ctx context.Context, opt options, dir string, log io.Writer) error 
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, p.file+".txt"), append([]byte(header), text...), 0o644); err != nil {
+		head := header
+		if p.of.tags != "" {
+			head += "tags: " + p.of.tags + "\n"
+		}
+		if p.stores {
+			head += "readahead-kB: " + readAhead(opt.fixtures) + "\n"
+		}
+		if err := os.WriteFile(filepath.Join(dir, p.file+".txt"), append([]byte(head), text...), 0o644); err != nil {
 			return err
 		}
 	}
@@ -77,7 +87,7 @@ func (p pass) measure(ctx context.Context, built, fixtures string, log io.Writer
 		text = fmt.Appendf(text, "benchtime: %s\ncount: %d\n", part.benchtime, part.count)
 		for i := range part.count {
 			start := time.Now()
-			out, err := p.run(ctx, built, fixtures, part, i)
+			out, err := p.run(ctx, built, fixtures, part, p.seed+i)
 			if err != nil {
 				return nil, err
 			}
@@ -158,6 +168,9 @@ func libraries(ctx context.Context) (string, error) {
 	return strings.Join(lines, ", "), nil
 }
 
+// withChanges ends the name of a commit if the code was not that of it.
+const withChanges = " with changes"
+
 // commit names the state of the code, as far as git can tell. What this command itself
 // writes is no change of it.
 func commit(ctx context.Context) string {
@@ -167,7 +180,7 @@ func commit(ctx context.Context) string {
 	}
 	changes, err := exec.CommandContext(ctx, "git", "status", "--porcelain", "--", ".", ":!"+rawDir, ":!"+output).Output()
 	if err != nil || len(changes) > 0 {
-		return strings.TrimSpace(string(head)) + " with changes"
+		return strings.TrimSpace(string(head)) + withChanges
 	}
 	return strings.TrimSpace(string(head))
 }

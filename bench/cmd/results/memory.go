@@ -4,8 +4,8 @@ import "strings"
 
 func (r report) memory(d document) {
 	d.line("## 6. Memory\n")
-	s := r["memory"].where("*")
-	n := s.largest("n")
+	s := r["memory"]
+	n := s.largestWith("n", "filter")
 	d.line("Bytes per key that a filter retains and that building it allocates; bytes per item that one sync of equal sets has at its peak, both sides together, besides what was there before, and that are kept between syncs. n = %s.", count(n))
 	rows := [][]string{{"filter", "retained", "allocated to build"}}
 	for _, p := range s.where("/n:%s", n).points {
@@ -27,14 +27,19 @@ func (r report) memory(d document) {
 
 // largestWith is the largest value of a number label among points that have another.
 func (s samples) largestWith(label, other string) string {
+	return s.having(other).largest(label)
+}
+
+// having are the points that have a label.
+func (s samples) having(label string) samples {
 	found := s
 	found.points = nil
 	for _, p := range s.points {
-		if _, ok := p.labels[other]; ok {
+		if _, ok := p.labels[label]; ok {
 			found.points = append(found.points, p)
 		}
 	}
-	return found.largest(label)
+	return found
 }
 
 // messages are syncs of real messages between real stores.

@@ -12,14 +12,18 @@ import (
 )
 
 // cell is the median of what was measured, and its interval if there is one and it
-// shows in the digits. Of fewer values than an interval takes it says how many.
+// shows in the digits. Of fewer values than an interval takes it says how many, and of
+// what depends on luck, of which it is the mean, how many syncs it is the mean of.
 func (p point) cell(unit string) string {
 	if !p.has(unit) {
 		return "–"
 	}
 	s, values := p.summary(unit), p.values[unit]
-	text := quantity(s.Center, unit)
+	format := func(x float64) string { return quantity(x, unit) }
+	text := format(s.Center)
 	switch {
+	case p.lucky(unit):
+		return fmt.Sprintf("%s, %d×", shown(s, format), p.syncs(unit))
 	case slices.Min(values) == slices.Max(values) && (len(values) > 1 || !timed(unit)):
 		return text
 	case len(values) < enough && timed(unit):
@@ -27,19 +31,23 @@ func (p point) cell(unit string) string {
 	case len(values) < enough:
 		return text
 	}
-	return text + plusMinus(s)
+	return shown(s, format)
 }
 
-// plusMinus is the wider half of an interval, in per cent of the median.
-func plusMinus(s benchmath.Summary) string {
+// wide is the part of the centre beyond which "±" would mislead.
+const wide = 0.5
+
+// shown is the centre of a summary and its interval: the wider half, in per cent of
+// the centre, or where that is wide, both ends.
+func shown(s benchmath.Summary, format func(float64) string) string {
 	wider := math.Max(s.Hi-s.Center, s.Center-s.Lo) / s.Center
 	switch text := fixed(100*wider, 0); {
-	case math.IsInf(wider, 0) || math.IsNaN(wider):
-		return ""
-	case text == "0":
-		return ""
+	case !finite(wider), text == "0":
+		return format(s.Center)
+	case wider > wide:
+		return fmt.Sprintf("%s (%s–%s)", format(s.Center), format(s.Lo), format(s.Hi))
 	default:
-		return " ±" + text + " %"
+		return format(s.Center) + " ±" + text + " %"
 	}
 }
 
@@ -58,6 +66,9 @@ func timed(unit string) bool {
 
 // quantity is a value with at most four digits and its unit, per operation or key.
 func quantity(x float64, unit string) string {
+	if !finite(x) {
+		return "–"
+	}
 	name, _, _ := strings.Cut(unit, "/")
 	switch {
 	case timed(unit):
@@ -72,7 +83,10 @@ func quantity(x float64, unit string) string {
 }
 
 func seconds(x float64) string {
-	if x == 0 {
+	switch {
+	case !finite(x):
+		return "–"
+	case x == 0:
 		return "0 s"
 	}
 	return spaced(benchunit.Scale(x, benchunit.Decimal)) + "s"
@@ -80,6 +94,8 @@ func seconds(x float64) string {
 
 func bytesOf(x float64) string {
 	switch {
+	case !finite(x):
+		return "–"
 	case x < 10 && x != math.Trunc(x):
 		return strconv.FormatFloat(x, 'g', 3, 64) + " B"
 	case x < 1000:
@@ -112,9 +128,9 @@ func paired(p, base point, unit string) string {
 	case len(p.values[unit]) < enough && timed(unit):
 		return digits(s.Center)
 	case s.Lo <= 1 && 1 <= s.Hi:
-		return "~ " + digits(s.Center) + plusMinus(s)
+		return "~ " + shown(s, digits)
 	}
-	return digits(s.Center) + plusMinus(s)
+	return shown(s, digits)
 }
 
 func pairedSummary(p, base point, unit string) (benchmath.Summary, bool) {
@@ -139,6 +155,9 @@ func count(label string) string {
 
 // about writes a computed size with two digits.
 func about(x float64) string {
+	if !finite(x) {
+		return "–"
+	}
 	if x < 10 {
 		return strconv.FormatFloat(x, 'g', 2, 64)
 	}
@@ -148,12 +167,25 @@ func about(x float64) string {
 
 // digits writes x with three significant digits, and no fraction of a large one.
 func digits(x float64) string {
+	if !finite(x) {
+		return "–"
+	}
 	if math.Abs(x) >= 100 {
 		return count(fixed(x, 0))
 	}
 	return strconv.FormatFloat(x, 'g', 3, 64)
 }
 
-func percent(x float64) string { return digits(100*x) + " %" }
+func percent(x float64) string {
+	if !finite(x) {
+		return "–"
+	}
+	return digits(100*x) + " %"
+}
 
-func fixed(x float64, places int) string { return strconv.FormatFloat(x, 'f', places, 64) }
+func fixed(x float64, places int) string {
+	if !finite(x) {
+		return "–"
+	}
+	return strconv.FormatFloat(x, 'f', places, 64)
+}

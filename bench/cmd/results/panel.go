@@ -138,6 +138,9 @@ func (p panel) fit(axes *plot.Plot) {
 			y0, y1 = min(y0, q.low), max(y1, q.high)
 		}
 	}
+	if x1 == 0 {
+		x0, x1, y0, y1 = 1, 10, 1, 10 // there is nothing to show
+	}
 	const margin = 1.12
 	axes.X.Min, axes.X.Max = x0/margin, x1*margin
 	axes.Y.Min, axes.Y.Max = y0/1.3, y1*1.3

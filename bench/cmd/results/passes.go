@@ -17,6 +17,7 @@ type pass struct {
 	// seeded passes have another seed in every run, so that the luck of a few salts
 	// does not pass for a property of a strategy.
 	seeded bool
+	seed   int  // of the first run
 	stores bool // it makes stores, which are kept from run to run
 }
 
@@ -50,6 +51,9 @@ func passes(opt options) []pass {
 			p.seeded = true
 		}
 		p.stores = name == "io"
+		if opt.quick {
+			p.seed = quickSeeds
+		}
 		p.parts = parts(name, opt)
 		all = append(all, p)
 	}
@@ -95,9 +99,9 @@ func largeParts(name string, opt options) []part {
 	large := []string{"-large"}
 	var all []part
 	if name == "segments" { // bytes only: a run is made for the luck of its salts
-		all = []part{{"^BenchmarkSegmentedSaves$/./././^n=10000$", "3x", 2, nil}}
+		all = []part{{"^BenchmarkSegmentedSaves$/./././^n=10000$", "5x", opt.count, nil}}
 		if opt.large {
-			all = append(all, part{"^BenchmarkSegmentedSaves$/./././^n=100000$", "1x", 1, large})
+			all = append(all, part{"^BenchmarkSegmentedSaves$/./././^n=100000$", "1x", opt.count, large})
 		}
 		return all
 	}
@@ -106,12 +110,15 @@ func largeParts(name string, opt options) []part {
 	case "reconcile": // of salts the luck shows in bytes: the more syncs the better
 		all = []part{
 			{"^BenchmarkReconcile$/././^n=10000?$", "10x", opt.count, nil},
-			{"^BenchmarkReconcile$/././^n=100000$", "1x", opt.count, nil},
+			{"^BenchmarkReconcile$/././^n=100000$/^d=100$", "10x", opt.count, nil},
+			{"^BenchmarkReconcile$/././^n=100000$/^d=(0|1|1000|10000)$", "1x", opt.count, nil},
 			{"^BenchmarkReconcile$/././" + million, "1x", 2, large},
 		}
-	case "links": // a list of a million takes a minute on the slowest
+	case "links": // the slower the link, the fewer: a list of a million takes a minute on the slowest
 		all = []part{
-			{"^BenchmarkLink$/././^n=1000?0?0?$/^d=100$", "1x", opt.count, nil},
+			{"^BenchmarkLink$/^link=lan$/./^n=1000?0?0?$/^d=100$", "10x", opt.count, nil},
+			{"^BenchmarkLink$/^link=50ms-20mbit$/./^n=1000?0?0?$/^d=100$", "5x", opt.count, nil},
+			{"^BenchmarkLink$/^link=200ms-1mbit$/./^n=1000?0?0?$/^d=100$", "1x", opt.count, nil},
 			{"^BenchmarkLink$/./^strategy=(fuse|ribbon|segmented|list)$/^n=1000?0?0?$/^d=0$", "1x", opt.count, nil},
 			{"^BenchmarkLink$/./^strategy=(fuse|ribbon|segmented)$/" + million, "1x", 2, large},
 		}
@@ -149,16 +156,16 @@ func quickParts(name string, opt options) []part {
 	case "lost":
 		return []part{{"^BenchmarkLost$/^filter=(bloom|bloom-kept|fuse8|ribbon)$/././^n=10000$/^d=(1|1000)$", "1x", once, nil}}
 	case "segments":
-		return []part{{"^BenchmarkSegmentedSaves$/./././^n=10000$", "3x", 2, nil}}
+		return []part{{"^BenchmarkSegmentedSaves$/./././^n=10000$", "5x", often, nil}}
 	case "reconcile":
 		return []part{
-			// As often as in the whole form: the same seeds give the same bytes.
 			{"^BenchmarkReconcile$/././^n=10000?$", "10x", enough, nil},
-			{"^BenchmarkReconcile$/././^n=100000$/^d=100$", "1x", enough, nil},
+			{"^BenchmarkReconcile$/././^n=100000$/^d=100$", "10x", often, nil},
 		}
 	case "links":
 		return []part{
-			{"^BenchmarkLink$/././^n=10000?$/^d=100$", "1x", often, nil},
+			{"^BenchmarkLink$/^link=(lan|50ms-20mbit)$/./^n=10000?$/^d=100$", "5x", often, nil},
+			{"^BenchmarkLink$/^link=200ms-1mbit$/./^n=10000?$/^d=100$", "1x", often, nil},
 			{"^BenchmarkLink$/./^strategy=fuse$/^n=1000?0?0?$/^d=0$", "1x", often, nil},
 		}
 	case "io":

@@ -65,6 +65,9 @@ func drawBubbles(p *plot.Plot, t theme, all []bubble, bits float64) {
 		p.X.Max = max(p.X.Max, b.size)
 		p.Y.Min, p.Y.Max = min(p.Y.Min, b.build), max(p.Y.Max, b.build)
 	}
+	if len(all) == 0 {
+		p.X.Max, p.Y.Min, p.Y.Max = 2*bits, 1e-9, 1e-6
+	}
 	p.X.Min, p.X.Max = bits-0.02*bits, p.X.Max+0.25*(p.X.Max-bits)
 	p.Y.Min, p.Y.Max = p.Y.Min/1.5, p.Y.Max*1.6
 	grid := plotter.NewGrid()
@@ -178,7 +181,7 @@ func (r report) drawHeat(p *plot.Plot, t theme, strategy string) {
 	for _, v := range r.largestSavings() {
 		for x := range shapes {
 			for y := range divergences {
-				if v.shape == shapes[x] && v.divergence == divergences[y] {
+				if v.shape == shapes[x] && v.divergence == divergences[y] && finite(v.saved(strategy)) {
 					h.cells = append(h.cells, heatCell{float64(x), float64(y), v.saved(strategy)})
 				}
 			}

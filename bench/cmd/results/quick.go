@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"text/tabwriter"
+
+	"golang.org/x/perf/benchmath"
 )
 
 // verdict compares a finding with the same one of another run.
@@ -55,30 +57,42 @@ func quick(ctx context.Context, opt options, out, log io.Writer) error {
 	return compareFindings(committed.findings(), here.findings(), out)
 }
 
-// compareFindings prints a line for each finding that both have. It returns errDiffers
-// if one differs.
+// compareFindings prints a line for each finding that one of both has. It returns
+// errDiffers if one differs, if one is absent that both should have, or if there is none.
 func compareFindings(committed, here []finding, out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "finding\tcommitted\there\tverdict")
 	var counts [differs + 1]int
-	absent := 0
+	leftOut, absent := 0, 0
 	for _, was := range committed {
 		i := slices.IndexFunc(here, func(f finding) bool { return f.name == was.name })
+		if i < 0 && was.leftOut() {
+			leftOut++
+			continue
+		}
 		if i < 0 {
 			absent++
+			fmt.Fprintf(table, "%s\t%v\tabsent\tdiffers\n", was.name, was)
 			continue
 		}
 		v := was.compare(here[i])
 		counts[v]++
 		fmt.Fprintf(table, "%s\t%v\t%v\t%v\n", was.name, was, here[i], v)
 	}
+	for _, is := range here {
+		if !slices.ContainsFunc(committed, func(f finding) bool { return f.name == is.name }) {
+			absent++
+			fmt.Fprintf(table, "%s\tabsent\t%v\tdiffers\n", is.name, is)
+		}
+	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\n%d findings: %d same, %d tie, %d near, %d differ; %d are of cases that were not measured here\n",
-		len(committed)-absent, counts[same], counts[tie], counts[near], counts[differs], absent)
-	if counts[differs] > 0 {
-		return fmt.Errorf("%w: %d of %d", errDiffers, counts[differs], len(committed)-absent)
+	compared := counts[same] + counts[tie] + counts[near] + counts[differs]
+	fmt.Fprintf(out, "\n%d findings: %d same, %d tie, %d near, %d differ; %d are absent on one side; %d are of cases that a quick form leaves out\n",
+		compared, counts[same], counts[tie], counts[near], counts[differs], absent, leftOut)
+	if counts[differs]+absent > 0 || compared == 0 {
+		return fmt.Errorf("%w: %d of %d, and %d are absent on one side", errDiffers, counts[differs], compared, absent)
 	}
 	return nil
 }
@@ -88,7 +102,10 @@ func (f finding) compare(here finding) verdict {
 	case f.crossing != nil:
 		return f.crossing.compare(*here.crossing)
 	case f.share != nil:
-		return compareShares(*f.share, *here.share)
+		if v := compareShares(*f.share, *here.share); v != differs || !f.alike(here) {
+			return v
+		}
+		return tie
 	case f.statement != "":
 		if f.statement == here.statement {
 			return same
@@ -109,7 +126,7 @@ func (f finding) compare(here finding) verdict {
 	}
 	factor := is[i].median(f.unit) / is[0].median(f.unit)
 	switch {
-	case factor == 1, (timed(f.unit) || lucky(f.unit) && varies(is[i], f.unit)) && !differ(is[i], is[0], f.unit):
+	case factor == 1, (timed(f.unit) || is[i].lucky(f.unit) && (varies(is[i], f.unit) || varies(is[0], f.unit))) && !differ(is[i], is[0], f.unit):
 		return tie
 	case timed(f.unit) && factor <= nearTime, !timed(f.unit) && factor <= nearBytes:
 		return near
@@ -120,6 +137,22 @@ func (f finding) compare(here finding) verdict {
 // varies reports whether what was measured is not the same in all runs.
 func varies(p point, unit string) bool {
 	return slices.Min(p.values[unit]) < slices.Max(p.values[unit])
+}
+
+// alike reports whether a test cannot tell two shares apart: the interval of what they
+// differ by, shape by shape, holds 0. It takes as many shapes as an interval.
+func (f finding) alike(here finding) bool {
+	var apart []float64
+	for shape, share := range f.shares {
+		if other, ok := here.shares[shape]; ok {
+			apart = append(apart, other-share)
+		}
+	}
+	if len(apart) < enough {
+		return false
+	}
+	s := benchmath.AssumeNothing.Summary(benchmath.NewSample(apart, &benchmath.DefaultThresholds), confidence)
+	return s.Lo <= 0 && 0 <= s.Hi
 }
 
 func compareShares(was, is float64) verdict {
@@ -133,6 +166,9 @@ func compareShares(was, is float64) verdict {
 }
 
 func (x crossing) compare(here crossing) verdict {
+	if x.unknown || here.unknown {
+		return differs
+	}
 	if x.never || here.never {
 		if x.never == here.never {
 			return same

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -76,13 +78,80 @@ func TestCompareFindings(t *testing.T) {
 	if err := compareFindings(committed, fake{count: quickCount}.report(t).findings(), &out); err != nil {
 		t.Errorf("%v\n%s", err, out.String())
 	}
-	if !strings.Contains(out.String(), " 0 differ; ") || strings.Contains(out.String(), "; 0 are of cases that were not measured") {
+	if !strings.Contains(out.String(), " 0 differ; 0 are absent on one side; ") || strings.Contains(out.String(), "; 0 are of cases that a quick form leaves out") {
 		t.Error(out.String())
 	}
 	out.Reset()
 	slow := fake{count: quickCount, slower: map[string]float64{"fuse": 9}}
 	if err := compareFindings(committed, slow.report(t).findings(), &out); !errors.Is(err, errDiffers) {
 		t.Errorf("%v, want %v\n%s", err, errDiffers, out.String())
+	}
+}
+
+// TestCompareAbsent: what should be there and is not, on either side, is an error that
+// lists it, and so is a comparison of nothing.
+func TestCompareAbsent(t *testing.T) {
+	all := fake{count: quickCount}.report(t).findings()
+	for i, f := range all {
+		less := slices.Delete(slices.Clone(all), i, i+1)
+		var out bytes.Buffer
+		err := compareFindings(all, less, &out)
+		if listed := strings.Contains(out.String(), f.name+" "); errors.Is(err, errDiffers) == f.leftOut() || listed == f.leftOut() {
+			t.Errorf("without %s here: %v, listed %t", f.name, err, listed)
+		}
+		out.Reset()
+		if err := compareFindings(less, all, &out); !errors.Is(err, errDiffers) || !strings.Contains(out.String(), f.name) {
+			t.Errorf("without %s before: %v", f.name, err)
+		}
+	}
+	if err := compareFindings(nil, nil, io.Discard); !errors.Is(err, errDiffers) {
+		t.Errorf("nothing is compared: %v", err)
+	}
+}
+
+// TestLeftOut: a quick form has what it is not said to leave out, and nothing else.
+func TestLeftOut(t *testing.T) {
+	for _, c := range []struct {
+		finding
+		want bool
+	}{
+		{finding{file: "peers", n: "1000"}, false},
+		{finding{file: "peers", n: "1000000"}, true},
+		{finding{file: "segments", n: "10000"}, false},
+		{finding{file: "segments", n: "100000"}, true},
+		{finding{file: "links"}, false},
+		{finding{file: "links", n: "10000"}, false},
+		{finding{file: "links", n: "100000"}, true},
+		{finding{file: "lost", filter: "bloom", n: "10000", d: "1"}, false},
+		{finding{file: "lost", filter: "xor8", n: "10000", d: "1"}, true},
+		{finding{file: "lost", filter: "bloom", n: "10000", d: "100"}, true},
+		{finding{file: "lost", filter: "bloom", n: "100000", d: "1"}, true},
+		{finding{file: "reconcile"}, false},
+		{finding{file: "reconcile", n: "10000", d: "1000"}, false},
+		{finding{file: "reconcile", n: "100000", d: "100"}, false},
+		{finding{file: "reconcile", n: "100000", d: "1000"}, true},
+		{finding{file: "reconcile", n: "1000000", d: "100"}, true},
+		{finding{file: "io"}, false},
+		{finding{file: "sync"}, false},
+		{finding{file: "quality", n: "100"}, false},
+		{finding{file: "quality", n: "1000000"}, true},
+		{finding{file: "quality", n: "10000000"}, true},
+	} {
+		if got := c.leftOut(); got != c.want {
+			t.Errorf("%+v: %t", c.finding, got)
+		}
+	}
+}
+
+// TestQuickSeeds: no run of a quick form has a seed that a whole one has.
+func TestQuickSeeds(t *testing.T) {
+	for i, p := range passes(options{count: 6, quick: true}) {
+		whole := passes(options{count: 6, large: true, huge: true})[i]
+		for _, part := range whole.parts {
+			if p.seed < whole.seed+part.count {
+				t.Errorf("%s: seeds from %d, and %d from %d", p.file, p.seed, part.count, whole.seed)
+			}
+		}
 	}
 }
 

@@ -103,13 +103,24 @@ func TestAbsent(t *testing.T) {
 // TestAnswer: the answer is computed from the numbers.
 func TestAnswer(t *testing.T) {
 	r := fake{count: 6, large: true}.report(t)
-	if got := r.problem(); !strings.Contains(got, "Yes, on 3 of 3 links") || !strings.Contains(got, "1.13 kB of metadata at n = 1 000 and 1.13 MB at n = 1 000 000: × 1 000 for × 1 000") {
+	if got := r.problem(); !strings.Contains(got, "**Yes**, within the sizes measured (n up to 1 000 000): it is one on lan from n = 480 000, 50ms-20mbit from n = 160 000, 200ms-1mbit from n = 89 000; not on none.") || !strings.Contains(got, "1.13 kB of metadata at n = 1 000 and 1.13 MB at n = 1 000 000: × 1 000 for × 1 000") {
 		t.Error(got)
 	}
-	// 8 bits a byte of 1.13 n bytes on 1 Mbit/s are as long as 100 kB at n = 91 000.
-	messages, long := r.linkHurts("200ms-1mbit", "fuse")
-	if messages.n < 80_000 || messages.n > 95_000 || long.n < 100_000 || long.n > 120_000 || long.extrapolated {
-		t.Errorf("hurts from %v and %v", messages, long)
+	// 8 bits a byte of 1.1 n bytes on 1 Mbit/s are as long as 100 kB at n = 91 000.
+	h := r.linkHurts("200ms-1mbit", "fuse")
+	if h.messages.n < 80_000 || h.messages.n > 95_000 || h.long.n < 100_000 || h.long.n > 120_000 || h.long.extrapolated || h.problem != h.messages {
+		t.Errorf("hurts from %+v", h)
+	}
+	// On the fastest link the messages take 0.8 ms, which nobody notices.
+	if h := r.linkHurts("lan", "fuse"); h.messages.n > 10_000 || h.problem.n < 400_000 || h.problem.n > 500_000 {
+		t.Errorf("hurts on lan from %+v", h)
+	}
+	if h := r.linkHurts("lan", "none"); !h.messages.unknown || !h.long.unknown || !h.problem.unknown {
+		t.Errorf("without measurements it hurts from %+v", h)
+	}
+	small := fake{count: 6}.report(t).problem()
+	if !strings.Contains(small, "**Yes**, within the sizes measured (n up to 100 000): it is one on 200ms-1mbit from n = 89 000; not on lan, 50ms-20mbit.") {
+		t.Error(small)
 	}
 	if x := r.coldHurts("fuse8"); x.n < 900_000 || x.n > 1_000_000 {
 		t.Errorf("a cold request hurts from %v", x)

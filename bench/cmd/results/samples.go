@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +17,7 @@ import (
 	"golang.org/x/perf/benchfmt"
 	"golang.org/x/perf/benchmath"
 	"golang.org/x/perf/benchproc"
+	"golang.org/x/perf/benchunit"
 )
 
 // errRaw reports a file of raw results that cannot be used.
@@ -31,17 +34,21 @@ type samples struct {
 type point struct {
 	labels map[string]string
 	values map[string][]float64
-	units  benchfmt.UnitMetadataMap
-	first  *benchfmt.Result // which filters are asked about
+	// iterations are how many operations each run had, of which its values are means.
+	iterations []int
+	units      benchfmt.UnitMetadataMap
+	first      *benchfmt.Result // which filters are asked about
 }
 
 func readSamples(path string) (samples, error) {
-	file, err := os.Open(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return samples{}, fmt.Errorf("%w: %w", errRaw, err)
 	}
-	defer file.Close()
-	return parseSamples(file, filepath.Base(path))
+	if err := intact(text, filepath.Base(path)); err != nil {
+		return samples{}, err
+	}
+	return parseSamples(bytes.NewReader(text), filepath.Base(path))
 }
 
 func parseSamples(from io.Reader, name string) (samples, error) {
@@ -62,6 +69,9 @@ func parseSamples(from io.Reader, name string) (samples, error) {
 				index[key] = len(s.points)
 				s.points = append(s.points, newPoint(r))
 			}
+			if err := s.points[index[key]].sound(r); err != nil {
+				return s, err
+			}
 			s.add(index[key], r)
 		}
 	}
@@ -79,14 +89,19 @@ func parseSamples(from io.Reader, name string) (samples, error) {
 }
 
 func newPoint(r *benchfmt.Result) point {
-	p := point{labels: map[string]string{}, values: map[string][]float64{}, first: r.Clone()}
-	_, parts := r.Name.Parts()
+	return point{labels: labelsOf(r.Name), values: map[string][]float64{}, first: r.Clone()}
+}
+
+// labelsOf are the parts "key=value" of a benchmark's name.
+func labelsOf(name benchfmt.Name) map[string]string {
+	labels := map[string]string{}
+	_, parts := name.Parts()
 	for _, part := range parts {
 		if key, value, ok := strings.Cut(strings.TrimPrefix(string(part), "/"), "="); ok {
-			p.labels[key] = value
+			labels[key] = value
 		}
 	}
-	return p
+	return labels
 }
 
 func (s *samples) add(i int, r *benchfmt.Result) {
@@ -95,9 +110,17 @@ func (s *samples) add(i int, r *benchfmt.Result) {
 			s.config[c.Key] = string(c.Value)
 		}
 	}
+	s.points[i].iterations = append(s.points[i].iterations, r.Iters)
 	for _, v := range r.Values {
-		s.points[i].values[v.Unit] = append(s.points[i].values[v.Unit], v.Value)
+		unit := unitOf(v)
+		s.points[i].values[unit] = append(s.points[i].values[unit], v.Value)
 	}
+}
+
+// unitOf is the base unit of a value. The reader leaves a value of 0 in the unit that it had.
+func unitOf(v benchfmt.Value) string {
+	_, unit := benchunit.Tidy(1, v.Unit)
+	return unit
 }
 
 // where returns the points that a filter of benchproc lets through, as in
@@ -175,37 +198,43 @@ func (p point) sample(unit string) *benchmath.Sample {
 
 func (p point) assume(unit string) benchmath.Assumption { return p.units.GetAssumption(unit) }
 
-// lucky reports whether a unit depends on the luck of salts: now and then a sync takes a
-// round more. Of such a unit the mean is what a user pays; a median would be that of the
-// one or the other.
-func lucky(unit string) bool {
-	return slices.Contains([]string{"metadata-B/op", "up-B/op", "down-B/op", "summary-B/op", "wire-B/op", "rounds/op"}, unit)
-}
-
 func (p point) summary(unit string) benchmath.Summary {
 	if !p.has(unit) {
 		return benchmath.Summary{}
 	}
-	if values := p.values[unit]; lucky(unit) && len(values) > 1 && slices.Min(values) < slices.Max(values) {
-		return benchmath.AssumeNormal.Summary(p.sample(unit), confidence)
+	if p.lucky(unit) {
+		return p.luckySummary(unit)
 	}
 	return p.assume(unit).Summary(p.sample(unit), confidence)
 }
 
-// median of what was measured in that unit, or the mean if the unit is a lucky one; 0 if
-// nothing was measured.
-func (p point) median(unit string) float64 { return p.summary(unit).Center }
+// median of what was measured in that unit, or the mean if the unit is a lucky one. If
+// nothing was measured it is no number, which is neither less nor more than any other.
+func (p point) median(unit string) float64 {
+	if !p.has(unit) {
+		return math.NaN()
+	}
+	if p.lucky(unit) {
+		return p.mean(unit)
+	}
+	return p.summary(unit).Center
+}
 
-// sum is the point with a unit that adds up others of each run.
+// sum is the point with a unit that adds up others of each run. Where one of them is
+// absent there is no sum.
 func (p point) sum(unit string, of ...string) point {
 	q := p
 	q.values = maps.Clone(p.values)
-	var total []float64
+	if q.values == nil {
+		return q
+	}
+	total := make([]float64, len(p.values[of[0]]))
 	for _, u := range of {
+		if len(p.values[u]) != len(total) {
+			delete(q.values, unit)
+			return q
+		}
 		for i, v := range p.values[u] {
-			if i >= len(total) {
-				total = append(total, 0)
-			}
 			total[i] += v
 		}
 	}

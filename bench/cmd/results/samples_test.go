@@ -118,9 +118,9 @@ func TestCross(t *testing.T) {
 		"of a falling other":    {rising, curve{knot{1000, 20}, knot{100_000, 20}}, "20 000"},
 		"above from the start":  {rising, curve{knot{1000, 0.5}, knot{100_000, 2}}, "≤ 1 000"},
 		"never":                 {curve{knot{1000, 1}, knot{10_000, 1}}, flat(50), "never"},
-		"of a single size":      {curve{knot{1000, 1}}, flat(0.5), "never"},
+		"of a single size":      {curve{knot{1000, 1}}, flat(0.5), "–"},
 		"of a curve that falls": {curve{knot{1000, 9}, knot{10_000, 1}}, flat(50), "never"},
-		"with nothing":          {rising, nil, "never"},
+		"with nothing":          {rising, nil, "–"},
 	} {
 		if got := cross(c.curve, c.other).String(); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)

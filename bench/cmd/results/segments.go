@@ -3,7 +3,11 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
+
+	"github.com/dwn-sync/dwnsync/datasets"
 )
 
 const metadata = "metadata-B/op"
@@ -31,8 +35,12 @@ func (r report) savings() (all []saving) {
 	return all
 }
 
-// plain is the strategy of one filter over everything that sends least.
+// plain is the strategy of one filter over everything that sends least, if all of them
+// were measured.
 func (v saving) plain() point {
+	if !v.by["fuse"].has(metadata) || !v.by["ribbon"].has(metadata) {
+		return point{}
+	}
 	return leastOf([]point{v.by["fuse"], v.by["ribbon"]}, metadata)
 }
 
@@ -59,12 +67,21 @@ func (r report) savedMedian(divergence, strategy string) float64 {
 	return medianSaved(r.largestSavings(), divergence, strategy)
 }
 
-func medianSaved(of []saving, divergence, strategy string) float64 {
-	var shares []float64
+// sharesOf are what a strategy saves with a divergence, by shape.
+func sharesOf(of []saving, divergence, strategy string) map[string]float64 {
+	shares := map[string]float64{}
 	for _, v := range of {
 		if v.divergence == divergence {
-			shares = append(shares, v.saved(strategy))
+			shares[v.shape] = v.saved(strategy)
 		}
+	}
+	return shares
+}
+
+func medianSaved(of []saving, divergence, strategy string) float64 {
+	shares := slices.Collect(maps.Values(sharesOf(of, divergence, strategy)))
+	if len(shares) == 0 || slices.ContainsFunc(shares, math.IsNaN) {
+		return math.NaN()
 	}
 	slices.Sort(shares)
 	return (shares[(len(shares)-1)/2] + shares[len(shares)/2]) / 2
@@ -94,7 +111,8 @@ func (r report) segments(d document) {
 	s := r["segments"]
 	n := s.largest("n")
 	d.line("## 2. What segments save\n")
-	d.line("A sync of n = %s messages, both ways, by shape of time and by divergence: by one filter over everything (the lesser of `fuse` and `ribbon`); by `segmented` between nodes that never synced (first); and between the same nodes, synced before the divergence came about (again). The share of the lesser filter's metadata bytes that is saved; below zero more is sent.", count(n))
+	d.line("A sync of n = %s messages, both ways, by shape of time and by divergence: by one filter over everything (the lesser of `fuse` and `ribbon`); by `segmented` between nodes that never synced (first); and between the same nodes, synced before the divergence came about (again). The share of the lesser filter's metadata bytes that is saved; below zero more is sent. The earlier sync: of scattered and replicas all was there, and what is missing was lost since; of recent, newest and partition it arrived since; of a hole it was lost with what came after the backup; of fresh and disjoint there was none, so again is the first.", count(n))
+	d.line("\nShapes of time: %s.\n\nDivergences: %s.", listed(datasets.Shapes(), shapeText), listed(datasets.Divergences(), divergenceText))
 	shapes := s.where("/n:%s", n).labels("shape")
 	rows := [][]string{append([]string{"again: saved"}, append(shapes, "median", "median, first")...)}
 	for _, divergence := range s.labels("divergence") {
@@ -108,7 +126,7 @@ func (r report) segments(d document) {
 	r.pictureSegments(d)
 	r.savedBytes(d, shapes[0])
 	saves, fails := r.cured()
-	d.line("At least %s of the bytes is saved, as the median over the shapes, for: %s. It **fails** for: %s.\n", percent(helps), r.savedList(saves), r.savedList(fails))
+	d.line("At least %s of the bytes is saved, as the median over the shapes, for: %s. It **fails**, which is to save less than %s, for: %s.\n", percent(helps), r.savedList(saves), percent(helps), r.savedList(fails))
 	r.updates(d)
 	r.again(d, "segments", "filters")
 }
@@ -157,10 +175,13 @@ func (r report) updates(d document) {
 	var parts []string
 	for _, which := range []string{"newest", "scattered"} {
 		p := s.one("/n:%s /case:%s", n, which)
-		share, _ := pairedSummary(p, whole, "sec/op")
-		parts = append(parts, fmt.Sprintf("%s in %s buckets take %s%s of the time and %s of the bytes",
+		share, ok := pairedSummary(p, whole, "sec/op")
+		if !ok {
+			share.Center = math.NaN()
+		}
+		parts = append(parts, fmt.Sprintf("%s in %s buckets take %s of the time and %s of the bytes",
 			count("100"), map[string]string{"newest": "the newest", "scattered": "all"}[which],
-			percent(share.Center), plusMinus(share), percent(p.median("delta-B/op")/whole.median("whole-B/op"))))
+			shown(share, percent), percent(p.median("delta-B/op")/whole.median("whole-B/op"))))
 	}
 	d.line("Kept up to date on write, the filter of n = %s keys in 1000 buckets is not built again: of a build (%s, %s), changes of %s.\n",
 		count(n), whole.cell("sec/op"), whole.cell("whole-B/op"), listed(parts, func(s string) string { return s }))
