@@ -3,10 +3,14 @@ package bench
 import (
 	"encoding/binary"
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"testing"
+	"time"
+
+	"github.com/dwn-sync/dwnsync/bench/internal/cputime"
 )
 
 var (
@@ -38,6 +42,12 @@ func chacha(seed uint64) *rand.ChaCha8 {
 	return rand.NewChaCha8(s)
 }
 
+// burn takes at least d of CPU time.
+func burn(d time.Duration) {
+	for start := cputime.Now(); cputime.Now()-start < d.Nanoseconds(); {
+	}
+}
+
 // percentile returns the smallest value that at least p of 100 values are not
 // above. It sorts values.
 func percentile(values []int, p int) int {
@@ -63,9 +73,15 @@ func TestPercentile(t *testing.T) {
 // once runs a benchmark for a single operation and returns what it reported.
 func once(t *testing.T, name string, bench func(*testing.B)) map[string]float64 {
 	t.Helper()
+	return times(t, name, 1, bench)
+}
+
+// times runs a benchmark for n operations and returns what it reported.
+func times(t *testing.T, name string, n int, bench func(*testing.B)) map[string]float64 {
+	t.Helper()
 	benchtime := flag.Lookup("test.benchtime")
 	before := benchtime.Value.String()
-	if err := flag.Set("test.benchtime", "1x"); err != nil {
+	if err := flag.Set("test.benchtime", fmt.Sprintf("%dx", n)); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {

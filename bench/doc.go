@@ -9,6 +9,7 @@
 //	links_test.go      how long does a sync take over a slow network?
 //	memory_test.go     how much memory do filters and syncs take?
 //	reconcile_test.go  what do the strategies send and compute, beside other systems?
+//	real_test.go       and on real data: the shipped corpus, and any git repository?
 //	sync_test.go       what does a sync of real messages between two stores cost?
 //
 // The other systems are those of bench/internal/baseline. The module in bench/peers
@@ -18,6 +19,7 @@
 //
 //	go test -run '^$' -bench . ./bench
 //	go test -run '^$' -bench Reconcile -benchtime 20x ./bench -large
+//	go test -run '^$' -bench Real -benchtime 20x ./bench -git ~/src/linux -revisions v6.1,v6.2
 //
 // Where -benchtime is not given, each benchmark takes 20 milliseconds, and at least one
 // operation: enough for what grows a thousandfold, too little to tell ten per cent apart.
@@ -27,6 +29,9 @@
 //	-large          sets of up to a million keys, messages or items too
 //	-huge           filters and stores of ten million too
 //	-seed N         fixes the salts of the syncs
+//	-git DIR        real_test.go reconciles commits of this git repository too (absolute, or
+//	                relative to bench): the initiator holds those that A reaches, the
+//	-revisions A,B  responder those of B, each a branch, a tag or what git rev-list takes
 //	-fixtures DIR   keeps the stores that io_test.go reads, for the next run
 //
 // Every part of a benchmark's name after the first is a key=value pair, so that

@@ -42,10 +42,16 @@ type fixture struct {
 	opt datasets.GenerateOptions
 }
 
-// newFixture describes a store of n messages in the folder base. Record data is small:
-// about 100 bytes a message.
+// fixtureData is the most bytes of record data, and fixtureMean about what it comes to
+// a message: data is small.
+const (
+	fixtureData = 400
+	fixtureMean = 90
+)
+
+// newFixture describes a store of n messages in the folder base.
 func newFixture(base string, n int) fixture {
-	opt := datasets.GenerateOptions{N: n, MaxData: 400}
+	opt := datasets.GenerateOptions{N: n, MaxData: fixtureData}
 	name := fmt.Sprintf("generated-layout=%d-seed=%d-maxdata=%d-n=%d", fixtureLayout, opt.Seed, opt.MaxData, n)
 	return fixture{dir: filepath.Join(base, name), opt: opt}
 }
@@ -218,6 +224,23 @@ func TestFixture(t *testing.T) {
 		t.Fatal(err)
 	}
 	complete()
+}
+
+// TestFixtureData: a message brings as much data as is said.
+func TestFixtureData(t *testing.T) {
+	f := newFixture(t.TempDir(), 2000)
+	sum, n := 0, 0
+	for m, err := range datasets.Generate(f.opt) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += len(m.Data)
+		n++
+	}
+	mean := float64(sum) / float64(n)
+	if n != f.opt.N || mean < fixtureMean*0.7 || mean > fixtureMean*1.3 {
+		t.Errorf("%d messages with %.1f bytes of data each, want %d with %d +-30 %%", n, mean, f.opt.N, fixtureMean)
+	}
 }
 
 // check returns how many messages the tenant has, and compares the layout.

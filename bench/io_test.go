@@ -2,14 +2,13 @@ package bench
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -242,84 +241,89 @@ func (r *firstRequest) report(b *testing.B) {
 	b.ReportMetric(disk/n, "disk-B/msg")
 }
 
-// dialSink connects to a reader on loopback that confirms what send sends.
-func dialSink(tb testing.TB) net.Conn {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+// TestLinearIOMeasures: a stage is booked what it reads, computes and waits, once.
+func TestLinearIOMeasures(t *testing.T) {
+	const (
+		size = 4 << 20
+		work = 20 * time.Millisecond
+		wait = 50 * time.Millisecond
+	)
+	dir := t.TempDir()
+	counts, err := cold.Counts(dir)
 	if err != nil {
-		tb.Fatal(err)
-	}
-	var reader sync.WaitGroup
-	reader.Go(func() {
-		conn, err := listener.Accept()
-		if err != nil {
-			return // the dial has failed, and says so
-		}
-		for err == nil {
-			err = confirm(conn)
-		}
-		_ = conn.Close() // the other side has closed it already, or fails for want of a confirmation
-	})
-	conn, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
-		tb.Fatal(errors.Join(err, listener.Close()))
-	}
-	tb.Cleanup(func() {
-		if err := errors.Join(conn.Close(), listener.Close()); err != nil {
-			tb.Error(err)
-		}
-		reader.Wait()
-	})
-	return conn
-}
-
-// send sends body with its length before it, and waits until the other side has
-// confirmed that it read all of it.
-func send(conn net.Conn, body []byte) error {
-	buffers := net.Buffers{binary.BigEndian.AppendUint64(nil, uint64(len(body))), body}
-	if _, err := buffers.WriteTo(conn); err != nil {
-		return err
-	}
-	_, err := io.ReadFull(conn, make([]byte, 1))
-	return err
-}
-
-// confirm reads what one send sends and confirms it.
-func confirm(conn net.Conn) error {
-	var size [8]byte
-	if _, err := io.ReadFull(conn, size[:]); err != nil {
-		return err
-	}
-	if _, err := io.CopyN(io.Discard, conn, int64(binary.BigEndian.Uint64(size[:]))); err != nil {
-		return err
-	}
-	_, err := conn.Write([]byte{1})
-	return err
-}
-
-// TestSend: who sends waits for the confirmation, which follows the last byte.
-func TestSend(t *testing.T) {
-	body := make([]byte, 100_000)
-	here, there := net.Pipe()
-	patience := time.Now().Add(30 * time.Second)
-	if err := errors.Join(here.SetDeadline(patience), there.SetDeadline(patience)); err != nil {
 		t.Fatal(err)
 	}
-	var got int64
-	var other sync.WaitGroup
-	other.Go(func() {
-		_ = confirm(there) // or send fails below
-		got, _ = io.CopyN(io.Discard, there, int64(8+len(body)))
-		_ = there.Close() // instead of a confirmation
+	file, content := filepath.Join(dir, "file"), make([]byte, size)
+	_, _ = chacha(1).Read(content) // never fails
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := firstRequest{counts: counts}
+	for _, reads := range []bool{true, false} {
+		var cost ioCost
+		runtime.GC()
+		if err := cold.Drop(dir); err != nil && !errors.Is(err, cold.ErrUnsupported) {
+			t.Fatal(err)
+		}
+		start, cpu := time.Now(), cputime.Now()
+		err := r.measure(&cost, func() error {
+			burn(work)
+			time.Sleep(wait)
+			if !reads {
+				return nil
+			}
+			_, err := os.ReadFile(file)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]float64{"cpu": float64(cost.cpu), "disk": float64(cost.disk), "wall": float64(cost.wall)}
+		within(t, "work", got, "cpu", float64(work), float64(cputime.Now()-cpu))
+		within(t, "work", got, "wall", float64(wait), float64(time.Since(start)))
+		if counts && reads {
+			within(t, "work", got, "disk", size, size*1.3)
+		} else {
+			within(t, "work", got, "disk", 0, size*0.3)
+		}
+	}
+}
+
+// TestLinearIOReports: what is reported of three operations is what they cost.
+func TestLinearIOReports(t *testing.T) {
+	const ops, n = 3, 1000
+	f := newFixture(t.TempDir(), n)
+	if err := errors.Join(os.MkdirAll(f.store(), 0o700), os.WriteFile(filepath.Join(f.store(), "file"), make([]byte, 1<<20), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := cold.Drop(f.dir); err != nil && !errors.Is(err, cold.ErrUnsupported) { // and with it written
+		t.Fatal(err)
+	}
+	size, err := cold.Size(f.store())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := firstRequest{fixture: f, counts: true, summary: 12_345}
+	for s := range ioStages {
+		unit := ops * n * int64(1+s)
+		r.cost[s] = ioCost{wall: time.Duration(10 * unit), cpu: 100 * unit, disk: 0}
+	}
+	r.cost[ioOpen].disk, r.cost[ioScan].disk = 7*ops*n, 4*ops*n
+	m := times(t, "report", ops, func(b *testing.B) {
+		for b.Loop() { // for the number of operations
+		}
+		r.report(b)
 	})
-	if err := send(here, body); err != nil {
-		t.Errorf("a send that is confirmed: %v", err)
+	want := map[string]float64{
+		"open-disk-B/op": 7 * n, "scan-disk-B/op": 4 * n, "disk-B/msg": 11,
+		"summary-B/op": 12_345, "store-B/msg": float64(size) / n,
 	}
-	if err := send(here, body); !errors.Is(err, io.EOF) {
-		t.Errorf("a send that is read and not confirmed: %v, want io.EOF", err)
+	for s := range ioStages {
+		x := float64(1 + s)
+		want[s.String()+"-ns/op"], want[s.String()+"-ns/msg"], want[s.String()+"-cpu-ns/msg"] = 10*n*x, 10*x, 100*x
 	}
-	other.Wait()
-	if want := int64(8 + len(body)); got != want {
-		t.Errorf("%d bytes came with the second send, want %d", got, want)
+	for unit, value := range want {
+		within(t, "report", m, unit, value*(1-1e-9), value*(1+1e-9))
 	}
 }
 

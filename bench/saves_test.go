@@ -133,6 +133,16 @@ func syncedBefore(w datasets.Workload) ([]keySet, error) {
 	return synced, nil
 }
 
+// memories returns what the initiator remembers by at each of its earlier syncs. What it
+// will have at the next is last.
+func (h history) memories(last *engine.SegmentMemory) []*engine.SegmentMemory {
+	memories := []*engine.SegmentMemory{last}
+	for len(memories) < len(h.synced) {
+		memories = append(memories, new(engine.SegmentMemory)) // lost since
+	}
+	return memories
+}
+
 // sync is the i-th sync of the two nodes, both ways.
 func (h history) sync(ctx context.Context, s saving, i uint64) (func() (engine.Report, error), error) {
 	random := chacha(i)
@@ -145,12 +155,8 @@ func (h history) sync(ctx context.Context, s saving, i uint64) (func() (engine.R
 	}
 	if s.again {
 		cache = engine.NewSegmentCache(engine.DefaultSegmentBytes)
-		for n, set := range h.synced {
-			remembered := memory
-			if n > 0 {
-				remembered = new(engine.SegmentMemory) // lost since
-			}
-			if _, err := syncOf(set, set, remembered); err != nil {
+		for n, remembered := range h.memories(memory) {
+			if _, err := syncOf(h.synced[n], h.synced[n], remembered); err != nil {
 				return nil, err
 			}
 		}
@@ -260,6 +266,19 @@ func TestSyncedBefore(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %d keys at the earlier syncs, want %d", divergence, got, want)
+		}
+	}
+}
+
+// TestSavesMemories: a node that restored a backup remembers what it did at the
+// first sync, and nothing of what came between that and the loss.
+func TestSavesMemories(t *testing.T) {
+	for divergence, syncs := range map[datasets.Divergence]int{datasets.Newest: 1, datasets.Hole: 2} {
+		h := newHistory(t, savesWorkload(datasets.Steady, divergence, 500))
+		last := new(engine.SegmentMemory)
+		memories := h.memories(last)
+		if len(memories) != syncs || memories[0] != last || slices.Contains(memories[1:], last) || slices.Contains(memories, nil) {
+			t.Errorf("%s: memories %p, want %d, of which the first alone is %p", divergence, memories, syncs, last)
 		}
 	}
 }
