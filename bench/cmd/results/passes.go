@@ -119,7 +119,7 @@ func largeParts(name string, opt options) []part {
 			{"^BenchmarkLink$/^link=lan$/./^n=1000?0?0?$/^d=100$", "10x", opt.count, nil},
 			{"^BenchmarkLink$/^link=50ms-20mbit$/./^n=1000?0?0?$/^d=100$", "5x", opt.count, nil},
 			{"^BenchmarkLink$/^link=200ms-1mbit$/./^n=1000?0?0?$/^d=100$", "1x", opt.count, nil},
-			{"^BenchmarkLink$/./^strategy=(fuse|ribbon|segmented|list)$/^n=1000?0?0?$/^d=0$", "1x", opt.count, nil},
+			{"^BenchmarkLink$/./^strategy=(fuse|ribbon|segmented|segmented-again|list)$/^n=1000?0?0?$/^d=0$", "1x", opt.count, nil},
 			{"^BenchmarkLink$/./^strategy=(fuse|ribbon|segmented)$/" + million, "1x", 2, large},
 		}
 	case "io": // n = 100000 is a small size here, which the benchmark has with -large only
