@@ -14,6 +14,7 @@ import (
 	"github.com/dwn-sync/dwnsync/bench/internal/cputime"
 	"github.com/dwn-sync/dwnsync/datasets"
 	"github.com/dwn-sync/dwnsync/engine"
+	"github.com/dwn-sync/dwnsync/engine/summary"
 )
 
 // reconcileWorkloads have steady keys, of which the initiator lacks d of the
@@ -84,6 +85,27 @@ func benchReconcile(b *testing.B, s system, p *pair) {
 	}
 	t.report(b)
 	b.ReportMetric(prepared, "prepare-ns/op")
+}
+
+// BenchmarkRoot: one operation is the root of n keys, which each side of a sync computes
+// in each round.
+func BenchmarkRoot(b *testing.B) {
+	sizes := []int{1000, 10_000, 100_000}
+	if *large {
+		sizes = append(sizes, 1_000_000)
+	}
+	for _, n := range sizes {
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			keys := newPair(b, datasets.Workload{Shape: datasets.Steady, Divergence: datasets.Scattered, N: n}).there.Keys()
+			hasher := summary.NewHasher([32]byte{1})
+			for b.Loop() {
+				if root := hasher.Root(keys); root.Count != uint64(n) {
+					b.Fatalf("the root counts %d", root.Count)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/key")
+		})
+	}
 }
 
 // tally is what some reconciliations came to.

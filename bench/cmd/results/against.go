@@ -83,27 +83,39 @@ func (r report) against(d document) {
 	}
 	d.line("\nProcessor time of both sides to reconcile, and what a side prepares once:")
 	r.againstTimes(d, n)
+	r.rootsLine(d, n)
+	r.transferLine(d, n)
 	r.quotedTable(d)
-	r.again(d, "reconcile")
+	r.again(d, "reconcile", "roots")
+	r.real(d)
 }
 
 func (r report) againstBytes(d document, n string) {
-	header := []string{"divergence", "d", "bound", "least of ours", "rounds"}
+	rows := [][]string{againstHeader("divergence")}
+	for _, w := range r.workloads(n) {
+		rows = append(rows, againstRow(r.at(w).points, w.divergence))
+	}
+	d.table(rows)
+}
+
+func againstHeader(first ...string) []string {
+	header := append(first, "d", "bound", "least of ours", "rounds")
 	for _, b := range baselines() {
 		header = append(header, systemName(b), "rounds")
 	}
-	rows := [][]string{append(header, "least")}
-	for _, w := range r.workloads(n) {
-		own, _ := split(r.at(w).points)
-		least := leastOf(own, metadata)
-		row := []string{w.divergence, count(w.d), bytesOf(bound(number(w.n), number(w.d))), strings.TrimPrefix(systemName(least.labels["system"])+" "+least.cell(metadata), "`` "), least.cell("rounds/op")}
-		for _, b := range baselines() {
-			p := r.system(w, b)
-			row = append(row, p.cell(metadata), p.cell("rounds/op"))
-		}
-		rows = append(rows, append(row, winnersBy(r.at(w).points, func(p point) string { return systemName(p.labels["system"]) }, metadata)))
+	return append(header, "least")
+}
+
+// againstRow is what the systems send for one workload, of which points are all.
+func againstRow(points []point, first ...string) []string {
+	own, _ := split(points)
+	least, of := leastOf(own, metadata), points[0].labels
+	row := append(first, count(of["d"]), bytesOf(bound(number(of["n"]), number(of["d"]))), strings.TrimPrefix(systemName(least.labels["system"])+" "+least.cell(metadata), "`` "), least.cell("rounds/op"))
+	for _, b := range baselines() {
+		p := samples{points: points}.one("/system:%q", b)
+		row = append(row, p.cell(metadata), p.cell("rounds/op"))
 	}
-	d.table(rows)
+	return append(row, winnersBy(points, bySystemName, metadata))
 }
 
 func (r report) againstTimes(d document, n string) {
@@ -128,7 +140,7 @@ func (r report) againstTimes(d document, n string) {
 		for _, p := range r.at(w).points {
 			all = append(all, bothSides(p))
 		}
-		rows = append(rows, append(row, winnersBy(all, func(p point) string { return systemName(p.labels["system"]) }, "both-sec/op")))
+		rows = append(rows, append(row, winnersBy(all, bySystemName, "both-sec/op")))
 	}
 	d.table(rows)
 }

@@ -86,8 +86,7 @@ func (s *sides) read(side int, path string) error {
 			if strings.HasSuffix(pkg.Project(r).Get(pkg.Fields()[0]), "/peers") {
 				name = "peers " + name
 			}
-			// Files of before the header told the tags have their name alone.
-			if r.GetConfig("tags") == portable().tags || filepath.Base(r.GetConfig(".file")) == "portable.txt" {
+			if r.GetConfig("tags") == portable().tags {
 				name = "portable " + name
 			}
 			s.add(side, name, r)

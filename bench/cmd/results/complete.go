@@ -125,6 +125,14 @@ func (r report) completeRest() error {
 	if err := need(r["memory"].having("strategy").points, "memory", "strategies", 1, "peak-B/item", "kept-B/item"); err != nil {
 		return err
 	}
+	if err := need(r["roots"].where("/n:%s", r["reconcile"].largest("n")).points, "roots", "the largest n of reconcile.txt", 1, "sec/op"); err != nil {
+		return err
+	}
+	for _, system := range append(baselines(), yardstick) {
+		if err := need(r["real"].where("/data:corpus /system:%q", system).points, "real", system+" of the corpus", 1, metadata, "rounds/op"); err != nil {
+			return err
+		}
+	}
 	for _, c := range append(r["sync"].labels("case"), "recent") {
 		if err := need(r["sync"].where("/case:%q /strategy:%q", c, yardstick).points, "sync", yardstick+" in the case "+c, 1, "sec/op", metadata); err != nil {
 			return err

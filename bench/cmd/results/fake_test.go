@@ -83,6 +83,14 @@ func (f fake) write(t *testing.T) string {
 			f.segments(&text)
 		case "reconcile":
 			f.reconcile(&text)
+		case "roots":
+			for _, n := range f.sizes(1000, 10_000, 100_000) {
+				f.lines(&text, fmt.Sprintf("BenchmarkRoot/n=%d", n), f.count, "ns/op", 150*float64(n), "ns/key", 150.0)
+			}
+		case "real":
+			for i, system := range []string{"fuse", "ribbon", "riblt", "negentropy", "mst"} {
+				f.lines(&text, "BenchmarkReal/system="+system+"/data=corpus/n=1431/d=71", f.count, metadata, float64(2000-100*i), "rounds/op", 1.0)
+			}
 		default:
 			f.linear(&text, name)
 		}

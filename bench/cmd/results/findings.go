@@ -8,8 +8,8 @@ import (
 // finding is something that the report states and a rerun can contradict.
 type finding struct {
 	name string
-	// file is the pass that it follows from; n, d and filter are those that it is about, if any.
-	file, n, d, filter string
+	// file is the pass that it follows from; the others are what it is about, if anything.
+	file, n, d, filter, data string
 	// contenders, if it is about who is least in a unit; timed units have ties.
 	contenders []point
 	title      func(point) string
@@ -49,6 +49,9 @@ func (r report) findings() []finding {
 	}
 	for _, c := range r["sync"].labels("case") {
 		all = append(all, finding{name: "least metadata, real messages, " + c, file: "sync", contenders: r["sync"].where("/case:%q", c).points, title: byStrategy, unit: metadata})
+	}
+	for _, data := range r["real"].labels("data") {
+		all = append(all, finding{name: "least metadata, real sets, " + data, file: "real", data: data, contenders: r["real"].where("/data:%q", data).points, title: bySystemName, unit: metadata})
 	}
 	return append(all, r.lossFindings()...)
 }
@@ -105,7 +108,6 @@ func (r report) filterFindings() []finding {
 
 func (r report) reconcileFindings() []finding {
 	var all []finding
-	title := func(p point) string { return systemName(p.labels["system"]) }
 	for _, w := range r.workloads("") {
 		of := fmt.Sprintf("%s, n = %s, d = %s", w.divergence, count(w.n), count(w.d))
 		points := r.at(w).points
@@ -116,9 +118,9 @@ func (r report) reconcileFindings() []finding {
 		}
 		all = append(
 			all,
-			finding{name: "least metadata, " + of, file: "reconcile", n: w.n, d: w.d, contenders: points, title: title, unit: metadata},
-			finding{name: "least metadata of ours, " + of, file: "reconcile", n: w.n, d: w.d, contenders: own, title: title, unit: metadata},
-			finding{name: "least processor time, " + of, file: "reconcile", n: w.n, d: w.d, contenders: timed, title: title, unit: "both-sec/op"},
+			finding{name: "least metadata, " + of, file: "reconcile", n: w.n, d: w.d, contenders: points, title: bySystemName, unit: metadata},
+			finding{name: "least metadata of ours, " + of, file: "reconcile", n: w.n, d: w.d, contenders: own, title: bySystemName, unit: metadata},
+			finding{name: "least processor time, " + of, file: "reconcile", n: w.n, d: w.d, contenders: timed, title: bySystemName, unit: "both-sec/op"},
 		)
 	}
 	return all

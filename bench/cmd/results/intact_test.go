@@ -109,6 +109,9 @@ func TestIncomplete(t *testing.T) {
 		{"lost", without("salt=engine"), "engine"},
 		{"lost", unitless("claimed"), "claimed"},
 		{"lost", unitless("hidden-msgs"), ""},
+		{"roots", without("n=1000000"), "largest"},
+		{"real", without("system=mst/"), "mst"},
+		{"real", unitless("rounds/op"), "rounds/op"},
 		{"sync", without("strategy=fuse/"), "fuse"},
 	} {
 		all, err := edited(t, fake{count: 6, large: true}, c.file, c.edit)

@@ -17,6 +17,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -79,6 +80,8 @@ type options struct {
 	fixtures    string   // folder of prepared stores, "" for none that outlives the run
 	only        []string // files to measure, nil for all
 	out         string   // folder of a quick form, "" for a temporary one
+	git         string   // folder of a repository to reconcile too, "" for none
+	revisions   string   // of it: A,B
 	args        []string // what is no flag
 	given       string   // how the command was given
 	now         time.Time
@@ -97,6 +100,8 @@ func parse(command string, args []string, log io.Writer) (options, error) {
 		f.BoolVar(&opt.large, "large", false, "measure with a million keys and items too")
 		f.BoolVar(&opt.huge, "huge", false, "measure filters and stores of ten million too, once")
 		f.StringVar(&only, "only", "", "measure only these files, as in io,links; the others are kept")
+		f.StringVar(&opt.git, "git", "", "folder of a git repository whose commits are reconciled too, with -revisions")
+		f.StringVar(&opt.revisions, "revisions", "", "A,B: with -git, the initiator holds the commits that A reaches, the responder those of B")
 	case "quick":
 		opt.quick, opt.count, opt.benchtime = true, quickCount, "20ms"
 		f.StringVar(&opt.out, "out", "", "folder of what is measured; a new temporary one if none is given")
@@ -110,7 +115,8 @@ func parse(command string, args []string, log io.Writer) (options, error) {
 	if command == "run" || command == "quick" {
 		f.StringVar(&opt.fixtures, "fixtures", "", "folder in which prepared stores are kept from run to run")
 	}
-	if err := f.Parse(args); err != nil {
+	err := f.Parse(args)
+	if err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return opt, err
 		}
@@ -118,6 +124,11 @@ func parse(command string, args []string, log io.Writer) (options, error) {
 	}
 	if only != "" {
 		opt.only = strings.Split(only, ",")
+	}
+	if opt.git != "" {
+		if opt.git, err = filepath.Abs(opt.git); err != nil { // benchmarks run in their own folder
+			return opt, err
+		}
 	}
 	opt.args = f.Args()
 	return opt, opt.check(command, wantArgs)
@@ -132,6 +143,9 @@ func (opt options) check(command string, wantArgs int) error {
 	}
 	if opt.huge && !opt.large {
 		return fmt.Errorf("%w: -huge takes -large", errUsage)
+	}
+	if (opt.git == "") != (opt.revisions == "") {
+		return fmt.Errorf("%w: want -git DIR together with -revisions A,B", errUsage)
 	}
 	_, err := selected(passes(opt), opt.only)
 	return err

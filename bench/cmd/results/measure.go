@@ -72,6 +72,9 @@ func measure(ctx context.Context, opt options, dir string, log io.Writer) error 
 		if p.stores {
 			head += "readahead-kB: " + readAhead(opt.fixtures) + "\n"
 		}
+		if p.file == "real" && opt.git != "" {
+			head += "git: " + filepath.Base(opt.git) + " at " + strings.ReplaceAll(opt.revisions, ",", " and ") + "\n"
+		}
 		if err := os.WriteFile(filepath.Join(dir, p.file+".txt"), append([]byte(head), text...), 0o644); err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ type part struct {
 
 // files are the names of all raw files, in the order in which they are measured.
 func files() []string {
-	return []string{"quality", "peers", "portable", "filters", "memory", "lost", "segments", "reconcile", "links", "io", "sync"}
+	return []string{"quality", "peers", "portable", "filters", "memory", "lost", "segments", "reconcile", "roots", "real", "links", "io", "sync"}
 }
 
 // exactUnits are those of what does not vary from run to run.
@@ -47,7 +47,7 @@ func passes(opt options) []pass {
 			p.of = peers()
 		case "portable":
 			p.of = portable()
-		case "reconcile", "segments", "links", "sync":
+		case "reconcile", "real", "segments", "links", "sync":
 			p.seeded = true
 		}
 		p.stores = name == "io"
@@ -88,6 +88,13 @@ func parts(name string, opt options) []part {
 		return one("^BenchmarkMemory$", "1x", 1)
 	case "lost": // one operation is the mean of hundreds of runs
 		return []part{{"^BenchmarkLost$", "1x", 1, nil}}
+	case "roots":
+		return one("^BenchmarkRoot$", opt.benchtime, opt.count)
+	case "real":
+		if opt.git != "" {
+			flags = []string{"-git=" + opt.git, "-revisions=" + opt.revisions}
+		}
+		return []part{{"^BenchmarkReal$", "10x", opt.count, flags}}
 	case "sync":
 		return one("^BenchmarkSync$", "1x", opt.count)
 	}
@@ -162,6 +169,10 @@ func quickParts(name string, opt options) []part {
 			{"^BenchmarkReconcile$/././^n=10000?$", "10x", enough, nil},
 			{"^BenchmarkReconcile$/././^n=100000$/^d=100$", "10x", often, nil},
 		}
+	case "roots":
+		return []part{{"^BenchmarkRoot$/^n=10000?0?$", opt.benchtime, often, nil}}
+	case "real":
+		return []part{{"^BenchmarkReal$", "10x", enough, nil}}
 	case "links":
 		return []part{
 			{"^BenchmarkLink$/^link=(lan|50ms-20mbit)$/./^n=10000?$/^d=100$", "5x", often, nil},

@@ -133,6 +133,8 @@ func TestLeftOut(t *testing.T) {
 		{finding{file: "reconcile", n: "1000000", d: "100"}, true},
 		{finding{file: "io"}, false},
 		{finding{file: "sync"}, false},
+		{finding{file: "real", data: "corpus"}, false},
+		{finding{file: "real", data: "git"}, true},
 		{finding{file: "quality", n: "100"}, false},
 		{finding{file: "quality", n: "1000000"}, true},
 		{finding{file: "quality", n: "10000000"}, true},

@@ -238,7 +238,7 @@ func TestPasses(t *testing.T) {
 	for _, opt := range []options{{count: 6, benchtime: "1x", large: true, huge: true}, {count: 6, benchtime: "1x"}, {count: quickCount, benchtime: "1x", quick: true}} {
 		all := passes(opt)
 		for i, p := range all {
-			if p.file != files()[i] || len(p.parts) == 0 || p.seeded != strings.Contains("reconcile segments links sync", p.file) {
+			if p.file != files()[i] || len(p.parts) == 0 || p.seeded != strings.Contains("reconcile real segments links sync", p.file) {
 				t.Errorf("%+v", p)
 			}
 			for _, part := range p.parts {
@@ -258,6 +258,9 @@ func TestParse(t *testing.T) {
 		"run":                        true,
 		"run -count 6 -large -huge":  true,
 		"run -only io,links":         true,
+		"run -git D -revisions A,B":  true,
+		"run -git D":                 false,
+		"run -revisions A,B":         false,
 		"render":                     true,
 		"quick -out D":               true,
 		"compare OLD NEW":            true,

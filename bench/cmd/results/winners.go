@@ -45,6 +45,8 @@ func systemName(name string) string {
 	return code(name)
 }
 
+func bySystemName(p point) string { return systemName(p.labels["system"]) }
+
 // split divides points of the pass reconcile into ours and baselines.
 func split(points []point) (own, others []point) {
 	for _, p := range points {
