@@ -70,6 +70,9 @@ type history struct {
 	// synced are the sets that both held when they synced before, in turn. What the
 	// initiator remembers is of the first.
 	synced []keySet
+	// salts sets this history's syncs apart from those of other shapes of time, so that
+	// what all shapes have in common is not the luck of the same few salts.
+	salts uint64
 }
 
 func newHistory(tb testing.TB, w datasets.Workload) history {
@@ -77,7 +80,7 @@ func newHistory(tb testing.TB, w datasets.Workload) history {
 	if err != nil {
 		tb.Fatalf("%v: %v", w, err)
 	}
-	return history{newPair(tb, w), synced}
+	return history{newPair(tb, w), synced, uint64(slices.Index(datasets.Shapes(), w.Shape)) << 56}
 }
 
 // syncedBefore returns the sets, each ascending, that two nodes held at their earlier
@@ -145,7 +148,7 @@ func (h history) memories(last *engine.SegmentMemory) []*engine.SegmentMemory {
 
 // sync is the i-th sync of the two nodes, both ways.
 func (h history) sync(ctx context.Context, s saving, i uint64) (func() (engine.Report, error), error) {
-	random := chacha(i)
+	random := chacha(i ^ h.salts)
 	memory := new(engine.SegmentMemory)
 	var cache *engine.SegmentCache
 	syncOf := func(here, there engine.View, memory *engine.SegmentMemory) (engine.Report, error) {

@@ -74,7 +74,7 @@ func (r report) coldShares() string {
 
 func (r report) cure() string {
 	saves, fails := r.cured()
-	return fmt.Sprintf("**The cure now** is a filter per segment of time, kept between syncs. At n = %s, as the median over %d shapes of time, it saves of a plain filter's bytes: %s; it fails, which is to save less than %s, for: %s.",
+	return fmt.Sprintf("**The cure now** is a filter per segment of time, kept between syncs. At n = %s, a hundredth of it missing, as the median over %d shapes of time, it saves of a plain filter's bytes: %s; it fails, which is to save less than %s, for: %s.",
 		count(r["segments"].largest("n")), len(r["segments"].labels("shape")), r.savedList(saves), percent(helps), r.savedList(fails))
 }
 

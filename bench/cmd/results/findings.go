@@ -89,17 +89,11 @@ func (r report) filterFindings() []finding {
 			all = append(all, finding{name: fmt.Sprintf("smallest filter, 2^-%s, n = %s", bits, count(n)), file: "quality", n: n, contenders: honest(s.where("/n:%s", n).points), title: filterName, unit: "bits/key"})
 		}
 		for _, n := range r["peers"].numbers("n") {
-			built := r.built(bits, n)
-			var asked []point
-			for _, p := range built {
-				if best := r.bestAsk(p); best.first != nil {
-					asked = append(asked, best)
-				}
-			}
+			fit := r.contenders(bits, n)
 			all = append(
 				all,
-				finding{name: fmt.Sprintf("built fastest, 2^-%s, n = %s", bits, count(n)), file: "peers", n: n, contenders: built, title: filterName, unit: perKey},
-				finding{name: fmt.Sprintf("asked fastest, 2^-%s, n = %s", bits, count(n)), file: "peers", n: n, contenders: asked, title: filterName, unit: perKey},
+				finding{name: fmt.Sprintf("built fastest, 2^-%s, n = %s", bits, count(n)), file: "peers", n: n, contenders: fit, title: filterName, unit: perKey},
+				finding{name: fmt.Sprintf("asked fastest, 2^-%s, n = %s", bits, count(n)), file: "peers", n: n, contenders: r.asked(fit), title: filterName, unit: perKey},
 			)
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -126,6 +127,26 @@ func TestIncomplete(t *testing.T) {
 				t.Errorf("%s: there is %s", c.file, bad)
 			}
 		}
+	}
+}
+
+// TestHeader: every line of a header is read back.
+func TestHeader(t *testing.T) {
+	opt := options{git: "/somewhere/repository", revisions: "v1,v2", fixtures: t.TempDir()}
+	read := map[string]string{}
+	for _, p := range passes(opt) {
+		header := p.header(opt)
+		s, err := parseSamples(strings.NewReader(header+"BenchmarkX/n=1 1 5 ns/op\n"), p.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lines := strings.Count(header, "\n"); len(s.config) != lines {
+			t.Errorf("%s: of %d lines %v is read", p.file, lines, s.config)
+		}
+		maps.Copy(read, s.config)
+	}
+	if read["tags"] != "purego" || read["git"] != "repository at v1 and v2" || read["readahead-kb"] == "" {
+		t.Errorf("headers say %v", read)
 	}
 }
 

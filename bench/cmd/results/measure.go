@@ -65,21 +65,27 @@ func measure(ctx context.Context, opt options, dir string, log io.Writer) error 
 		if err != nil {
 			return err
 		}
-		head := header
-		if p.of.tags != "" {
-			head += "tags: " + p.of.tags + "\n"
-		}
-		if p.stores {
-			head += "readahead-kB: " + readAhead(opt.fixtures) + "\n"
-		}
-		if p.file == "real" && opt.git != "" {
-			head += "git: " + filepath.Base(opt.git) + " at " + strings.ReplaceAll(opt.revisions, ",", " and ") + "\n"
-		}
+		head := header + p.header(opt)
 		if err := os.WriteFile(filepath.Join(dir, p.file+".txt"), append([]byte(head), text...), 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// header is what the file of this pass tells besides config. The format takes no
+// capitals in the names.
+func (p pass) header(opt options) (text string) {
+	if p.of.tags != "" {
+		text += "tags: " + p.of.tags + "\n"
+	}
+	if p.stores {
+		text += "readahead-kb: " + readAhead(opt.fixtures) + "\n"
+	}
+	if p.file == "real" && opt.git != "" {
+		text += "git: " + filepath.Base(opt.git) + " at " + strings.ReplaceAll(opt.revisions, ",", " and ") + "\n"
+	}
+	return text
 }
 
 // measure runs all parts of the pass. Each benchmark of a part is run once before any

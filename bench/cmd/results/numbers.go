@@ -96,6 +96,8 @@ func bytesOf(x float64) string {
 	switch {
 	case !finite(x):
 		return "–"
+	case 0 < x && x < 0.01:
+		return "< 0.01 B"
 	case x < 10 && x != math.Trunc(x):
 		return strconv.FormatFloat(x, 'g', 3, 64) + " B"
 	case x < 1000:

@@ -97,8 +97,10 @@ func (p panel) drawOn(c draw.Canvas, t theme) error {
 	grid.Vertical.Color, grid.Horizontal.Color = t.grid, t.grid
 	grid.Vertical.Width, grid.Horizontal.Width = vg.Points(0.5), vg.Points(0.5)
 	axes.Add(grid)
-	for _, s := range p.curves {
-		if err := s.addTo(axes, t); err != nil {
+	for i, s := range p.curves {
+		// Beside one another the bars of curves that meet can be told apart.
+		aside := vg.Points(1.5 * (float64(i) - float64(len(p.curves)-1)/2))
+		if err := s.addTo(axes, t, aside); err != nil {
 			return err
 		}
 	}
@@ -146,7 +148,7 @@ func (p panel) fit(axes *plot.Plot) {
 	axes.Y.Min, axes.Y.Max = y0/1.3, y1*1.3
 }
 
-func (s series) addTo(axes *plot.Plot, t theme) error {
+func (s series) addTo(axes *plot.Plot, t theme, aside vg.Length) error {
 	if len(s.points) == 0 {
 		return nil
 	}
@@ -161,7 +163,7 @@ func (s series) addTo(axes *plot.Plot, t theme) error {
 		return fmt.Errorf("%s: %w", s.label, err)
 	}
 	curve.LineStyle = line
-	axes.Add(curve, bars{s.points, draw.LineStyle{Color: line.Color, Width: vg.Points(1)}}, dots)
+	axes.Add(curve, bars{s.points, draw.LineStyle{Color: line.Color, Width: vg.Points(1)}, aside}, dots)
 	return nil
 }
 
@@ -214,21 +216,22 @@ func spread(wanted []float64, gap, low, high float64) []float64 {
 
 // bars is a plotter of the intervals of points.
 type bars struct {
-	of   points
-	line draw.LineStyle
+	of    points
+	line  draw.LineStyle
+	aside vg.Length // of where the points are
 }
 
 // Plot draws a vertical bar with caps for each interval.
 func (b bars) Plot(c draw.Canvas, p *plot.Plot) {
 	toX, toY := p.Transforms(&c)
 	for _, v := range b.of {
-		x, low, high := toX(v.x), toY(v.low), toY(v.high)
+		x, low, high := toX(v.x)+b.aside, toY(v.low), toY(v.high)
 		if v.low == v.high {
 			continue
 		}
 		c.StrokeLine2(b.line, x, low, x, high)
 		for _, y := range []vg.Length{low, high} {
-			c.StrokeLine2(b.line, x-vg.Points(3), y, x+vg.Points(3), y)
+			c.StrokeLine2(b.line, x-vg.Points(1.5), y, x+vg.Points(1.5), y)
 		}
 	}
 }

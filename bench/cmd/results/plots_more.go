@@ -5,7 +5,6 @@ import (
 	"image/color"
 	"math"
 	"slices"
-	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -215,8 +214,21 @@ func (h heat) Plot(c draw.Canvas, p *plot.Plot) {
 			ink = rgb(0xffffff)
 		}
 		c.FillText(text.Style{Color: ink, Font: sans(10), Handler: plot.DefaultTextHandler, XAlign: text.XCenter, YAlign: text.YCenter},
-			vg.Point{X: (left + right) / 2, Y: (low + high) / 2}, strings.Replace(fixed(100*v.share, 0), "-0", "0", 1)+" %")
+			vg.Point{X: (left + right) / 2, Y: (low + high) / 2}, heatText(v.share))
 	}
+}
+
+// heatText is a share in per cent, with a place where it would be a zero otherwise.
+func heatText(share float64) string {
+	places := 0
+	if x := math.Abs(100 * share); 0.05 <= x && x < 1 {
+		places = 1
+	}
+	text := fixed(100*share, places)
+	if text == "-0" {
+		text = "0"
+	}
+	return text + " %"
 }
 
 func mix(a, b color.RGBA, weight float64) color.Color {

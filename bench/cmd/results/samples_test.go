@@ -97,6 +97,11 @@ func TestNumbers(t *testing.T) {
 		{quantity(0.25, "scan-sec/op"), "250 ms"},
 		{bytesOf(bound(1e6, 100)), "184 B"}, // known of the literature: 14.7 bits each
 		{bytesOf(bound(1e6, 1e4)), "10.1 kB"},
+		{bytesOf(0.00016), "< 0.01 B"},
+		{bytesOf(0), "0 B"},
+		{heatText(0.926), "93 %"},
+		{heatText(-0.00467), "-0.5 %"},
+		{heatText(-0.0003), "0 %"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)
