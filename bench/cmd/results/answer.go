@@ -17,20 +17,21 @@ func (r report) answer(d document) {
 
 // problem says on which links the summary is a problem at a size that was measured.
 func (r report) problem() string {
-	c := curveOf(r["reconcile"].where("/divergence:scattered /d:%d /system:%q", missing, yardstick).points, metadata)
+	c := curveOf(r["reconcile"].where("/divergence:scattered /d:0 /system:%q", yardstick).points, metadata)
 	verdict := "No"
 	var on, off []string
 	for _, link := range r.links().labels("link") {
 		x := r.linkHurts(link, yardstick).problem
-		if x.unknown || x.never || x.extrapolated && x.n > curveOf(r["links"].where("/d:0 /link:%q /strategy:%q", link, yardstick).points, "sec/op").last() {
-			off = append(off, link)
+		measured := curveOf(r["links"].where("/d:0 /link:%q /strategy:%q", link, yardstick).points, "sec/op").last()
+		if x.unknown || x.never || x.n > measured {
+			off = append(off, fmt.Sprintf("%s (measured to n = %s; %v)", link, about(measured), x))
 			continue
 		}
 		verdict = "Yes"
 		on = append(on, link+" from n = "+x.String())
 	}
-	return fmt.Sprintf("**%s**, within the sizes measured (n up to %s): it is one on %s; not on %s. A problem is a summary that takes longer than the %d messages it is for, and longer than %s. `%s` sends %s of metadata at n = %s and %s at n = %s: × %s for × %s.",
-		verdict, count(r["links"].where("/d:0").largest("n")), orNone(on), orNone(off), missing, seconds(noticed), yardstick, bytesOf(c[0].y), about(c[0].n),
+	return fmt.Sprintf("**%s**, within the sizes measured: it is one on %s; not on %s. A problem is that what grows with n takes longer than the %d messages of %s it is for, and longer than %s. A pull of nothing by `%s` sends %s of metadata at n = %s and %s at n = %s, × %s for × %s; a false positive makes it three times that.",
+		verdict, orNone(on), orNone(off), missing, bytesOf(messageBytes), seconds(noticed), yardstick, bytesOf(c[0].y), about(c[0].n),
 		bytesOf(c[len(c)-1].y), about(c[len(c)-1].n), digits(c[len(c)-1].y/c[0].y), digits(c[len(c)-1].n/c[0].n))
 }
 
@@ -74,8 +75,10 @@ func (r report) coldShares() string {
 
 func (r report) cure() string {
 	saves, fails := r.cured()
-	return fmt.Sprintf("**The cure now** is a filter per segment of time, kept between syncs. At n = %s, a hundredth of it missing, as the median over %d shapes of time, it saves of a plain filter's bytes: %s; it fails, which is to save less than %s, for: %s.",
-		count(r["segments"].largest("n")), len(r["segments"].labels("shape")), r.savedList(saves), percent(helps), r.savedList(fails))
+	n := r["memory"].largestWith("n", "strategy")
+	kept := r["memory"].one("/strategy:%q /n:%s", first, n)
+	return fmt.Sprintf("**The cure now** is a filter per segment of time, kept between syncs. At n = %s, a hundredth of it missing, as the median over %d shapes of time, it saves of a plain filter's bytes: %s; it fails, which is to save less than %s at one of these sizes, for: %s. Keeping them is what saves %s; the rest is saved at a first sync too. It saves bytes alone, neither the disk's time nor much of the processor's, and keeps %s per item in memory.",
+		listed(r["segments"].numbers("n"), count), len(r["segments"].labels("shape")), r.savedList(saves), percent(helps), r.savedList(fails), r.keepingList(), kept.cell("kept-B/item"))
 }
 
 func (r report) loss() string {
@@ -83,7 +86,7 @@ func (r report) loss() string {
 	for _, w := range ways() {
 		parts = append(parts, w.title+": "+r.lostText(w))
 	}
-	return fmt.Sprintf("**What a filter alone loses** over 100 syncs: %s.", strings.Join(parts, "; "))
+	return fmt.Sprintf("**What a filter alone loses for ever**, over 100 syncs: %s.", strings.Join(parts, "; "))
 }
 
 func (r report) better() string {
@@ -95,8 +98,8 @@ func (r report) better() string {
 	for _, b := range baselines() {
 		p := s.one("/system:%s /divergence:scattered /n:%s /d:%d", b, n, missing)
 		won, of := r.wins(b)
-		parts = append(parts, fmt.Sprintf("%s sends %s there, and less than ours in %d of %d cases", systemName(b), p.cell(metadata), won, of))
+		parts = append(parts, fmt.Sprintf("%s sends %s there, and less than ours in %d of %d cases", systemName(b), bytesOf(p.median(metadata)), won, of))
 	}
-	return fmt.Sprintf("**Baselines:** at n = %s, %d missing anywhere, the least of ours is %s with %s; %s.",
-		count(n), missing, systemName(least.labels["system"]), least.cell(metadata), strings.Join(parts, "; "))
+	return fmt.Sprintf("**Baselines**, their summaries ready before: at n = %s, %d missing anywhere, the least of ours without a history is %s with %s in the mean of %d syncs; %s (with d = 0 or 1 in %d of them).",
+		count(n), missing, systemName(least.labels["system"]), bytesOf(least.median(metadata)), least.syncs(metadata), strings.Join(parts, "; "), r.trivial())
 }

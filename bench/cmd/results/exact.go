@@ -21,8 +21,8 @@ func ways() []way {
 func (r report) exactness(d document) {
 	s := r["lost"]
 	d.line("## 4. Exactness: what a filter loses\n")
-	d.line("A node that lacks d messages of n, scattered, syncs 100 times in a row; means of many such runs. `bloom-kept` is a Bloom filter of one size to which a node adds what it gets, instead of building it anew for each sync. Fixed salt: a plain filter with the same salt for ever, where nothing else happens, or (busy) while 10 messages reach both sides between two syncs. Fresh salts: a new one each time, but no proof. Engine: dwnsync's strategy of that filter. Hidden are the messages missing after the first sync, lost those after the last; claimed are the syncs that ended as if nothing was missing.")
-	header := []string{"filter", "n", "d", "runs: fixed", "others", "hidden"}
+	d.line("A node that lacks d messages of n, scattered, syncs 100 times in a row; means of as many such runs as the table says. `bloom-kept` is a Bloom filter of one size to which a node adds what it gets, instead of building it anew for each sync. Fixed salt: a plain filter with the same salt for ever, where nothing else happens, or (busy) while 10 messages reach both sides between two syncs. Fresh salts: a new one each time, but no proof. Engine: dwnsync's strategy of that filter. Hidden are the messages missing after the first sync, lost those after the last; claimed are the syncs that ended as if nothing was missing.")
+	header := []string{"filter", "n", "d", "runs: fixed", "busy and fresh, engine", "hidden"}
 	for _, w := range ways() {
 		header = append(header, w.title+": lost", "claimed")
 	}
@@ -70,26 +70,50 @@ func (r report) lost(w way) []point {
 	return r["lost"].where("/salt:%s /traffic:%s", w.salt, w.traffic).points
 }
 
-// lostText says what a way loses in its worst case.
+// keptFilter is the one of the pass that is not built anew for each sync.
+const keptFilter = "bloom-kept"
+
+// lostText says what a way loses in its worst cases: of a filter that is kept, and of those
+// that are built for each sync.
 func (r report) lostText(w way) string {
-	of := r.lost(w)
+	var kept, rebuilt []point
+	for _, p := range r.lost(w) {
+		if p.labels["filter"] == keptFilter {
+			kept = append(kept, p)
+		} else {
+			rebuilt = append(rebuilt, p)
+		}
+	}
+	text := worstLost(rebuilt)
+	if len(kept) > 0 {
+		text = "a Bloom filter that is kept and added to " + worstLost(kept) + "; rebuilt for each sync " + text
+	}
+	return text
+}
+
+func worstLost(of []point) string {
 	if len(of) == 0 {
 		return "not measured"
 	}
 	share := func(p point) float64 { return p.median("lost-msgs") / number(p.labels["d"]) }
-	worst, claimed := of[0], 0.0
+	worst, claimed := of[0], of[0]
 	for _, p := range of {
 		if share(p) > share(worst) {
 			worst = p
 		}
-		claimed = max(claimed, p.median("claimed"))
+		if p.median("claimed") > claimed.median("claimed") {
+			claimed = p
+		}
 	}
-	lost := "0 lost for ever"
+	at := func(p point) string {
+		return fmt.Sprintf(" (%s, d = %s)", code(p.labels["filter"]), count(p.labels["d"]))
+	}
+	lost, claims := "0 lost", "0 false claims of success"
 	if share(worst) > 0 {
-		lost = fmt.Sprintf("up to %s of what is missing (%s, d = %s) lost for ever", percent(share(worst)), code(worst.labels["filter"]), count(worst.labels["d"]))
+		lost = "up to " + percent(share(worst)) + " of what is missing lost" + at(worst)
 	}
-	if claimed == 0 {
-		return lost + ", 0 false claims of success"
+	if x := claimed.median("claimed"); x > 0 {
+		claims = "up to " + digits(x) + " false claims of success" + at(claimed)
 	}
-	return fmt.Sprintf("%s, up to %s false claims of success", lost, digits(claimed))
+	return lost + ", " + claims
 }

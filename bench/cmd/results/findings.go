@@ -93,7 +93,8 @@ func (r report) filterFindings() []finding {
 			all = append(
 				all,
 				finding{name: fmt.Sprintf("built fastest, 2^-%s, n = %s", bits, count(n)), file: "peers", n: n, contenders: fit, title: filterName, unit: perKey},
-				finding{name: fmt.Sprintf("asked fastest, 2^-%s, n = %s", bits, count(n)), file: "peers", n: n, contenders: r.asked(fit), title: filterName, unit: perKey},
+				finding{name: fmt.Sprintf("asked fastest one by one, 2^-%s, n = %s", bits, count(n)), file: "peers", n: n, contenders: r.asked(fit, "one"), title: filterName, unit: perKey},
+				finding{name: fmt.Sprintf("asked fastest at once, 2^-%s, n = %s", bits, count(n)), file: "peers", n: n, contenders: r.asked(fit, "batch"), title: filterName, unit: perKey},
 			)
 		}
 	}

@@ -76,8 +76,20 @@ func (r report) coldTables(d document) {
 	for _, filter := range r["io"].labels("filter") {
 		hurts = append(hurts, fmt.Sprintf("`%s` %v", filter, r.coldHurts(filter)))
 	}
-	d.line("**It starts to hurt on this disk**, when these stages take longer than %s, from n = %s.\n", seconds(tooLong), listed(hurts, func(s string) string { return s }))
+	d.line("**It starts to hurt on this disk**, when these stages take longer than %s, from n = %s. %s\n", seconds(tooLong), listed(hurts, func(s string) string { return s }), steepest(points))
 	r.again(d, "io")
+}
+
+// steepest says how the stages grow between the two largest sizes, where a line would
+// grow as n does.
+func steepest(points []point) string {
+	a, b := points[len(points)-2], points[len(points)-1]
+	var parts []string
+	for _, s := range append(stages(), "total") {
+		unit := s + "-sec/op"
+		parts = append(parts, fmt.Sprintf("%s × %s", s, digits(b.median(unit)/a.median(unit))))
+	}
+	return fmt.Sprintf("For × %s in n, from %s to %s: %s.", digits(number(b.labels["n"])/number(a.labels["n"])), count(a.labels["n"]), count(b.labels["n"]), strings.Join(parts, ", "))
 }
 
 // told is a line of a raw file's header, or that it has none.
@@ -123,53 +135,61 @@ type hurt struct {
 	problem  crossing // than the messages, and than noticed
 }
 
+// exactStrategy never takes a second round, so what a pull by it takes longer than a pull
+// of nothing is the messages' own time.
+const exactStrategy = "list"
+
 // linkHurts compares measured times with measured times. The summary's is what grows with n
 // of the time of a pull of nothing, which never takes a second round; the messages' is
-// what a pull of them takes longer than one of nothing, at the smallest n.
+// what a pull of them by exactStrategy takes longer than one of nothing, at the smallest n.
 func (r report) linkHurts(link, strategy string) hurt {
 	s := r["links"].where("/link:%q /strategy:%q", link, strategy)
 	nothing := curveOf(s.where("/d:0").points, "sec/op")
-	pulls := curveOf(s.where("/d:%d", missing).points, "sec/op")
-	if len(nothing) < 2 || len(pulls) == 0 || pulls[0].n != nothing[0].n || pulls[0].y <= nothing[0].y {
+	exact := r["links"].where("/link:%q /strategy:%q", link, exactStrategy)
+	base := curveOf(exact.where("/d:0").points, "sec/op")
+	pulls := curveOf(exact.where("/d:%d", missing).points, "sec/op")
+	if len(nothing) < 2 || len(pulls) == 0 || len(base) == 0 || pulls[0].n != base[0].n || pulls[0].y <= base[0].y {
 		none := crossing{unknown: true}
 		return hurt{none, none, none}
 	}
-	grown, messages := nothing.above0(), pulls[0].y-nothing[0].y
+	grown, messages := nothing.above0(), pulls[0].y-base[0].y
 	return hurt{cross(grown, flat(messages)), cross(grown, flat(tooLong)), cross(grown, flat(max(messages, noticed)))}
 }
 
 func (r report) linkTable(d document) {
 	d.line("### Over a link\n")
-	d.line("One pull of %d missing messages, in real time, over HTTP on a simulated link: a LAN of 1 Gbit/s, and links named by their round trip and their bits per second. Real ones of the same figures are slower: here there is no loss, no jitter, no slow start of TCP, no TLS and no headers of TCP and IP. `segmented-again` is the best case of a history: both nodes synced before, nothing reached the initiator since, and the responder got the missing messages only; where section 2 says scattered, the initiator lost them after the earlier sync, so its segments have changed. The last columns are the n from which the summary takes longer than the %d messages, and longer than a second, all measured; \"k×\" is the mean of k pulls, of which by arithmetic (salts at 2^-8) %s take a round more: the summary's time is what a pull of nothing takes above its intercept at n = 0, the messages' is what a pull of them takes longer than one of nothing at the smallest n.", missing, missing, percent(1-math.Pow(255./256, missing)))
+	d.line("One pull of %d missing messages of %s, in real time, over HTTP on a simulated link: a LAN of 1 Gbit/s, and links named by their round trip and their bits per second. Real ones of the same figures are slower: here there is no loss, no jitter, no slow start of TCP, no TLS and no headers of TCP and IP. `segmented-again` is the best case of a history: both nodes synced before, nothing reached the initiator since, and the responder got the missing messages only; where section 2 says scattered, the initiator lost them after the earlier sync, so its segments have changed. The last columns are the n from which what grows with n (hashing, roots, the summary and its way) takes longer than the %d messages, and longer than a second: it is what a pull of nothing takes above its intercept at n = 0; the messages' time is what a pull of them by `%s`, which never takes a second round, takes longer than one of nothing at the smallest n. Beyond the sizes measured both are marked. \"k×\" is the mean of k pulls, of which by arithmetic (salts at 2^-8) %s take a round more; how many did is told, by n.", missing, bytesOf(messageBytes), missing, exactStrategy, percent(1-math.Pow(255./256, missing)))
 	s := r.links()
 	sizes := s.numbers("n")
 	header := []string{"link", "strategy"}
 	for _, n := range sizes {
 		header = append(header, "n = "+count(n))
 	}
-	rows := [][]string{append(header, "rounds after the first, n = "+count(s.largest("n")), "hurts: > the messages", "hurts: > 1 s")}
+	rows := [][]string{append(header, "rounds after the first, by n", "hurts: > the messages", "hurts: > 1 s")}
 	for _, link := range s.labels("link") {
 		for _, strategy := range s.labels("strategy") {
 			row := []string{link, code(strategy)}
+			var further []string
 			for _, n := range sizes {
-				row = append(row, s.one("/link:%q /strategy:%q /n:%s", link, strategy, n).cell("sec/op"))
+				p := s.one("/link:%q /strategy:%q /n:%s", link, strategy, n)
+				row, further = append(row, p.cell("sec/op")), append(further, p.moreRounds())
 			}
 			hurts := []string{"–", "–"}
 			if h := r.linkHurts(link, strategy); !h.messages.unknown {
 				hurts = []string{h.messages.String(), h.long.String()}
 			}
-			row = append(row, s.one("/link:%q /strategy:%q /n:%s", link, strategy, s.largest("n")).moreRounds())
+			row = append(row, strings.Join(further, ", "))
 			rows = append(rows, append(row, hurts...))
 		}
 	}
 	d.table(rows)
 	r.pictureLinks(d)
-	n := s.largest("n")
 	var fastest []string
 	for _, link := range s.labels("link") {
-		fastest = append(fastest, link+" "+winners(s.where("/link:%q /n:%s", link, n).points, "strategy", "sec/op"))
+		n := s.where("/link:%q", link).largest("n")
+		fastest = append(fastest, fmt.Sprintf("%s at n = %s %s", link, count(n), winners(s.where("/link:%q /n:%s", link, n).points, "strategy", "sec/op")))
 	}
-	d.line("Fastest at n = %s: %s.\n", count(n), strings.Join(fastest, "; "))
+	d.line("Fastest: %s.\n", strings.Join(fastest, "; "))
 	r.again(d, "links")
 }
 
@@ -178,19 +198,18 @@ func (r report) bytesTable(d document) {
 	s := r["reconcile"].where("/divergence:scattered /d:%d", missing)
 	sizes := s.numbers("n")
 	d.line("### In bytes and processor time\n")
-	d.line("The metadata of one pull of %d messages, scattered evenly, in one process.", missing)
+	d.line("The metadata of one pull of %d messages, scattered evenly, in one process; the growth is that of a pull of nothing, which never takes a second round.", missing)
 	header := []string{"system"}
 	for _, n := range sizes {
 		header = append(header, "n = "+count(n))
 	}
 	rows := [][]string{append(header, "growth", "processor time, both sides, n = "+count(sizes[len(sizes)-1]))}
 	for _, system := range s.labels("system") {
-		points := s.where("/system:%q", system).points
 		row := []string{systemName(system)}
 		for _, n := range sizes {
 			row = append(row, s.one("/system:%q /n:%s", system, n).cell("metadata-B/op"))
 		}
-		c := curveOf(points, "metadata-B/op")
+		c := curveOf(r["reconcile"].where("/divergence:scattered /d:0 /system:%q", system).points, metadata)
 		growth := "–"
 		if len(c) > 1 {
 			growth = fmt.Sprintf("× %s for × %s", digits(c[len(c)-1].y/c[0].y), digits(c[len(c)-1].n/c[0].n))

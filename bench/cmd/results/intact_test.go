@@ -135,7 +135,7 @@ func TestHeader(t *testing.T) {
 	opt := options{git: "/somewhere/repository", revisions: "v1,v2", fixtures: t.TempDir()}
 	read := map[string]string{}
 	for _, p := range passes(opt) {
-		header := p.header(opt)
+		header := p.header(t.Context(), opt)
 		s, err := parseSamples(strings.NewReader(header+"BenchmarkX/n=1 1 5 ns/op\n"), p.file)
 		if err != nil {
 			t.Fatal(err)

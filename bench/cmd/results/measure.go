@@ -65,7 +65,7 @@ func measure(ctx context.Context, opt options, dir string, log io.Writer) error 
 		if err != nil {
 			return err
 		}
-		head := header + p.header(opt)
+		head := header + p.header(ctx, opt)
 		if err := os.WriteFile(filepath.Join(dir, p.file+".txt"), append([]byte(head), text...), 0o644); err != nil {
 			return err
 		}
@@ -75,7 +75,7 @@ func measure(ctx context.Context, opt options, dir string, log io.Writer) error 
 
 // header is what the file of this pass tells besides config. The format takes no
 // capitals in the names.
-func (p pass) header(opt options) (text string) {
+func (p pass) header(ctx context.Context, opt options) (text string) {
 	if p.of.tags != "" {
 		text += "tags: " + p.of.tags + "\n"
 	}
@@ -83,7 +83,11 @@ func (p pass) header(opt options) (text string) {
 		text += "readahead-kb: " + readAhead(opt.fixtures) + "\n"
 	}
 	if p.file == "real" && opt.git != "" {
-		text += "git: " + filepath.Base(opt.git) + " at " + strings.ReplaceAll(opt.revisions, ",", " and ") + "\n"
+		name := filepath.Base(opt.git)
+		if out, err := exec.CommandContext(ctx, "git", "-C", opt.git, "remote", "get-url", "origin").Output(); err == nil && bytes.HasPrefix(out, []byte("https://")) {
+			name = strings.TrimSpace(string(out))
+		}
+		text += "git: " + name + " at " + strings.ReplaceAll(opt.revisions, ",", " and ") + "\n"
 	}
 	return text
 }

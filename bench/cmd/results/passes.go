@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // quickCount is how often a quick form runs a benchmark: fewer, and no test could tell
@@ -96,7 +97,7 @@ func parts(name string, opt options) []part {
 		}
 		return []part{{"^BenchmarkReal$", "10x", opt.count, flags}}
 	case "sync":
-		return one("^BenchmarkSync$", "1x", opt.count)
+		return one("^BenchmarkSync$", "4x", opt.count)
 	}
 	return largeParts(name, opt)
 }
@@ -119,24 +120,26 @@ func largeParts(name string, opt options) []part {
 			{"^BenchmarkReconcile$/././^n=10000?$", "10x", opt.count, nil},
 			{"^BenchmarkReconcile$/././^n=100000$/^d=100$", "10x", opt.count, nil},
 			{"^BenchmarkReconcile$/././^n=100000$/^d=(0|1|1000|10000)$", "1x", opt.count, nil},
-			{"^BenchmarkReconcile$/././" + million, "1x", 2, large},
+			{"^BenchmarkReconcile$/././" + million + "/^d=(0|1|1000|10000|100000)$", "1x", 2, large},
+			{"^BenchmarkReconcile$/././" + million + "/^d=100$", "4x", opt.count, large},
 		}
 	case "links": // the slower the link, the fewer: a list of a million takes a minute on the slowest
 		all = []part{
 			{"^BenchmarkLink$/^link=lan$/./^n=1000?0?0?$/^d=100$", "10x", opt.count, nil},
 			{"^BenchmarkLink$/^link=50ms-20mbit$/./^n=1000?0?0?$/^d=100$", "5x", opt.count, nil},
-			{"^BenchmarkLink$/^link=200ms-1mbit$/./^n=1000?0?0?$/^d=100$", "1x", opt.count, nil},
+			{"^BenchmarkLink$/^link=200ms-1mbit$/./^n=1000?0?0?$/^d=100$", "2x", opt.count, nil},
 			{"^BenchmarkLink$/./^strategy=(fuse|ribbon|segmented|segmented-again|list)$/^n=1000?0?0?$/^d=0$", "1x", opt.count, nil},
-			{"^BenchmarkLink$/./^strategy=(fuse|ribbon|segmented)$/" + million, "1x", 2, large},
+			{"^BenchmarkLink$/./^strategy=(fuse|ribbon|segmented)$/" + million + "/^d=0$", "1x", 2, large},
+			{"^BenchmarkLink$/./^strategy=(fuse|ribbon|segmented)$/" + million + "/^d=100$", "1x", opt.count, large},
 		}
 	case "io": // n = 100000 is a small size here, which the benchmark has with -large only
 		all = []part{
 			{"^BenchmarkLinearIO$/./^n=1000?0?0?$", "1x", opt.count, large},
-			{"^BenchmarkLinearIO$/./" + million, "1x", 2, large},
+			{"^BenchmarkLinearIO$/./" + million, "1x", opt.count, large},
 		}
 	}
 	if !opt.large {
-		all = all[:len(all)-1]
+		all = slices.DeleteFunc(all, func(p part) bool { return strings.Contains(p.bench, million) })
 	}
 	if opt.huge && name == "io" {
 		all = append(all, part{"^BenchmarkLinearIO$/./^n=10000000$", "1x", 1, []string{"-large", "-huge"}})

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -209,6 +210,34 @@ func TestCompare(t *testing.T) {
 	}
 	if err := compare(before, filepath.Join(after, "io.txt"), &out); err != nil {
 		t.Errorf("one file: %v", err)
+	}
+}
+
+// TestWinners: of too few runs that vary none wins, and whoever is tied with the first is
+// named, wherever in the ranking.
+func TestWinners(t *testing.T) {
+	parse := func(runs ...[]float64) []point {
+		var text strings.Builder
+		for i, of := range runs {
+			for _, v := range of {
+				fmt.Fprintf(&text, "BenchmarkX/system=%c/n=1 1 %v ns/op\n", 'a'+i, v)
+			}
+		}
+		s, err := parseSamples(strings.NewReader(text.String()), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.points
+	}
+	for want, points := range map[string][]point{
+		"`a` (too few runs to test)": parse([]float64{1, 2}, []float64{3, 4}),
+		"`a`":                        parse([]float64{1, 1}, []float64{3, 3}),
+		"`b`":                        parse([]float64{9, 9, 8, 9, 9, 8}, []float64{1, 2, 1, 2, 1, 1}),
+		"`a` ~ `c`":                  parse([]float64{10, 11, 12, 13, 14, 15}, []float64{15.5, 15.6, 15.7, 15.8, 15.9, 16}, []float64{10, 11, 16.5, 17, 18, 19}),
+	} {
+		if got := winners(points, "system", "sec/op"); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 

@@ -6,7 +6,7 @@ import "fmt"
 func (r report) rootsLine(d document, n string) {
 	root := r["roots"].one("/n:%s", n)
 	equal := bothSides(r["reconcile"].one("/divergence:scattered /n:%s /d:0 /system:%q", n, yardstick))
-	d.line("Of the time of ours much is that of roots, HMAC-SHA-256 of every key by each side in every round: one of n = %s takes %s, so two of them are %s of what `%s` takes at d = 0.\n",
+	d.line("Part of the time of ours is that of roots, HMAC-SHA-256 of every key by each side in every round: one of n = %s takes %s (roots.txt), so two of them are %s of what `%s` takes at d = 0.\n",
 		count(n), root.cell("sec/op"), percent(2*root.median("sec/op")/equal.median("both-sec/op")), yardstick)
 }
 
@@ -22,7 +22,7 @@ func (r report) real(d document) {
 	s := r["real"]
 	what := "the shipped DWN messages of one tenant (corpus), of which the initiator lacks the newest twentieth"
 	if name := s.config["git"]; name != "" {
-		what += fmt.Sprintf("; and the commits of a git repository (git: %s; by the flags -git and -revisions), of which each side holds what its revision reaches", name)
+		what += fmt.Sprintf("; and the commits of a git repository (%s), of which each side holds what its revision reaches", name)
 	}
 	d.line("The same with real sets: %s. Here n counts what either side holds.", what)
 	rows := [][]string{againstHeader("data", "n")}

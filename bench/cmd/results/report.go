@@ -119,10 +119,14 @@ func (d document) picture(name, text string) {
 // again ends a section with the command that measures it.
 func (r report) again(d document, files ...string) {
 	flags := ""
+	given := strings.Fields(r[files[0]].config["command"])
 	for _, flag := range []string{"-large", "-huge"} {
-		if slices.Contains(strings.Fields(r[files[0]].config["command"]), flag) {
+		if slices.Contains(given, flag) {
 			flags += " " + flag
 		}
+	}
+	if i := slices.Index(given, "-revisions"); files[0] == "real" && i >= 0 && i+1 < len(given) {
+		flags += " -git DIR -revisions " + given[i+1]
 	}
 	d.line("Again: `./scripts/results run%s -only %s`. Raw: %s.\n", flags, strings.Join(files, ","), listed(files, func(f string) string {
 		return fmt.Sprintf("[%s.txt](%s/%s.txt)", f, rawDir, f)

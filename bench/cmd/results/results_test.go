@@ -103,7 +103,7 @@ func TestAbsent(t *testing.T) {
 // TestAnswer: the answer is computed from the numbers.
 func TestAnswer(t *testing.T) {
 	r := fake{count: 6, large: true}.report(t)
-	if got := r.problem(); !strings.Contains(got, "**Yes**, within the sizes measured (n up to 1 000 000): it is one on lan from n = 480 000, 50ms-20mbit from n = 160 000, 200ms-1mbit from n = 89 000; not on none.") || !strings.Contains(got, "1.13 kB of metadata at n = 1 000 and 1.13 MB at n = 1 000 000: × 1 000 for × 1 000") {
+	if got := r.problem(); !strings.Contains(got, "**Yes**, within the sizes measured: it is one on lan from n = 480 000, 50ms-20mbit from n = 160 000, 200ms-1mbit from n = 89 000; not on none.") || !strings.Contains(got, "1.13 kB of metadata at n = 1 000 and 1.13 MB at n = 1 000 000, × 1 000 for × 1 000") {
 		t.Error(got)
 	}
 	// 8 bits a byte of 1.1 n bytes on 1 Mbit/s are as long as 100 kB at n = 91 000.
@@ -119,7 +119,7 @@ func TestAnswer(t *testing.T) {
 		t.Errorf("without measurements it hurts from %+v", h)
 	}
 	small := fake{count: 6}.report(t).problem()
-	if !strings.Contains(small, "**Yes**, within the sizes measured (n up to 100 000): it is one on 200ms-1mbit from n = 89 000; not on lan, 50ms-20mbit.") {
+	if !strings.Contains(small, "**Yes**, within the sizes measured: it is one on 200ms-1mbit from n = 89 000; not on lan (measured to n = 100 000; 470 000 (extrapolated)), 50ms-20mbit (measured to n = 100 000; 160 000 (extrapolated)).") {
 		t.Error(small)
 	}
 	if x := r.coldHurts("fuse8"); x.n < 900_000 || x.n > 1_000_000 {
@@ -132,8 +132,14 @@ func TestAnswer(t *testing.T) {
 	if !slices.Equal(saves, []string{"newest", "recent"}) || !slices.Equal(fails, []string{"disjoint", "scattered"}) {
 		t.Errorf("saves %v, fails %v", saves, fails)
 	}
-	if got, want := r.lostText(ways()[0]), "up to 0.3 % of what is missing (`ribbon`, d = 1 000) lost for ever, up to 3 false claims of success"; got != want {
+	if got, want := r.lostText(ways()[0]), "up to 0.3 % of what is missing lost (`ribbon`, d = 1 000), up to 3 false claims of success (`ribbon`, d = 1 000)"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+	if got, want := r.savedList(append(saves, fails...)), "newest 99 %, recent 80 %, disjoint 0 %, scattered -10 %"; got != want {
+		t.Errorf("saved: %q, want %q", got, want)
+	}
+	if got, want := r.keepingList(), "recent 85, newest 104, disjoint 5 points of 100 at n = 100 000"; got != want {
+		t.Errorf("keeping saves %q, want %q", got, want)
 	}
 	// 19 + 25 d bytes are less than 1.01 n without a difference, and for d = 100 from 10 000 on.
 	if won, of := r.wins("riblt"); won != 14 || of != 21 {

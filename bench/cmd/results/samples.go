@@ -262,11 +262,31 @@ func ranking(points []point, unit string) []point {
 	return ranked
 }
 
-// ties counts how many of a ranking a test cannot tell from the first, itself included.
-func ties(ranked []point, unit string) int {
-	n := 0
-	for n < len(ranked) && (n == 0 || !differ(ranked[n], ranked[0], unit)) {
-		n++
+// tied are those of a ranking that a test cannot tell from the first, itself included.
+// Of too few runs none is told apart that does not vary.
+func tied(ranked []point, unit string) []point {
+	all := ranked[:1:1]
+	for _, p := range ranked[1:] {
+		if few := min(len(p.values[unit]), len(ranked[0].values[unit])) < testable; few && p.median(unit) != ranked[0].median(unit) {
+			continue
+		}
+		if !differ(p, ranked[0], unit) {
+			all = append(all, p)
+		}
 	}
-	return n
+	return all
+}
+
+// testable is the least number of runs of each of two that a test can tell apart.
+const testable = 4
+
+// untested reports whether the first two of a ranking were measured too seldom for a test,
+// though they vary.
+func untested(ranked []point, unit string) bool {
+	if len(ranked) < 2 || ranked[0].assume(unit) == benchmath.AssumeExact {
+		return false
+	}
+	a, b := ranked[0].values[unit], ranked[1].values[unit]
+	same := slices.Min(a) == slices.Max(a) && slices.Min(b) == slices.Max(b)
+	return min(len(a), len(b)) < testable && !same
 }

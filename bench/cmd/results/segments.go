@@ -90,15 +90,28 @@ func medianSaved(of []saving, divergence, strategy string) float64 {
 // helps is the share of the bytes that has to be saved to speak of a cure.
 const helps = 0.5
 
-// cured are the divergences in which nodes that synced before save that much, and the
-// others; those that save most come first.
+// little is the bytes of a plain filter below which there is nothing to save.
+const little = 1000
+
+// worthSaving are the divergences of which a plain filter sends more.
+func (r report) worthSaving() []string {
+	return slices.DeleteFunc(r["segments"].labels("divergence"), func(divergence string) bool {
+		return !slices.ContainsFunc(r.largestSavings(), func(v saving) bool {
+			return v.divergence == divergence && v.plain().median(metadata) >= little
+		})
+	})
+}
+
+// cured are the divergences in which nodes that synced before save that much at all
+// sizes, and the others; those that save most come first.
 func (r report) cured() (saves, fails []string) {
-	divergences := r["segments"].labels("divergence")
+	divergences := r.worthSaving()
 	slices.SortStableFunc(divergences, func(a, b string) int {
 		return cmp.Compare(r.savedMedian(b, again), r.savedMedian(a, again))
 	})
 	for _, divergence := range divergences {
-		if r.savedMedian(divergence, again) >= helps {
+		least, _ := r.savedRange(divergence)
+		if least >= helps {
 			saves = append(saves, divergence)
 		} else {
 			fails = append(fails, divergence)
@@ -111,7 +124,7 @@ func (r report) segments(d document) {
 	s := r["segments"]
 	n := s.largest("n")
 	d.line("## 2. What segments save\n")
-	d.line("A sync of n = %s messages, both ways, a hundredth of which is missing where not all are, by shape of time and by divergence: by one filter over everything (the lesser of `fuse` and `ribbon`); by `segmented` between nodes that never synced (first); and between the same nodes, synced before the divergence came about (again). The share of the lesser filter's metadata bytes that is saved; below zero more is sent. The earlier sync: of scattered and replicas all was there, and what is missing was lost since; of recent, newest and partition it arrived since; of a hole it was lost with what came after the backup; of fresh and disjoint there was none, so again is the first. One filter over everything takes a second round, and with it a second filter, with a chance that grows with what is missing, 1 - (255/256)^d at 2^-8; segments then send the few in doubt alone.", count(n))
+	d.line("A sync of n = %s messages, both ways, a hundredth of which is missing where not all are, by shape of time and by divergence: by one filter over everything (the lesser of `fuse` and `ribbon`); by `segmented` between nodes that never synced (first); and between the same nodes, synced before the divergence came about (again). The share of the lesser filter's metadata bytes that is saved; below zero more is sent. The earlier sync: of scattered and replicas all was there, and what is missing was lost since; of recent, newest and partition it arrived since; of a hole it was lost with what came after the backup; of fresh and disjoint there was none, so again is the first. One filter over everything takes a second round, and with it two more filters, with a chance that grows with what is missing, 1 - (255/256)^d at 2^-8; segments then send the few in doubt alone.", count(n))
 	d.line("\nShapes of time: %s.\n\nDivergences: %s.", listed(datasets.Shapes(), shapeText), listed(datasets.Divergences(), divergenceText))
 	shapes := s.where("/n:%s", n).labels("shape")
 	rows := [][]string{append([]string{"again: saved"}, append(shapes, "median", "median, first")...)}
@@ -126,9 +139,16 @@ func (r report) segments(d document) {
 	r.pictureSegments(d)
 	r.savedBytes(d, shapes[0])
 	saves, fails := r.cured()
-	d.line("At least %s of the bytes is saved, as the median over the shapes, for: %s. It **fails**, which is to save less than %s, for: %s.\n", percent(helps), r.savedList(saves), percent(helps), r.savedList(fails))
+	d.line("At least %s of the bytes is saved at all sizes (n = %s), as the median over the shapes, for: %s. It **fails**, which is to save less than %s at one of them, for: %s. Where a plain filter sends less than %s there is nothing to save: %s.\n",
+		percent(helps), listed(r["segments"].numbers("n"), count), r.savedList(saves), percent(helps), r.savedList(fails), bytesOf(little), orNone(r.notWorth()))
 	r.updates(d)
 	r.again(d, "segments", "filters")
+}
+
+// notWorth are the divergences with nothing to save.
+func (r report) notWorth() []string {
+	worth := r.worthSaving()
+	return slices.DeleteFunc(r["segments"].labels("divergence"), func(v string) bool { return slices.Contains(worth, v) })
 }
 
 // savedList names divergences with what is saved.
@@ -136,7 +156,55 @@ func (r report) savedList(divergences []string) string {
 	if len(divergences) == 0 {
 		return "none"
 	}
-	return listed(divergences, func(v string) string { return v + " " + percent(r.savedMedian(v, again)) })
+	return listed(divergences, func(v string) string {
+		low, high := r.savedRange(v)
+		text := v + " " + percent(low)
+		if low != high {
+			text = fmt.Sprintf("%s %s to %s", v, fixed(100*low, 0), percent(high))
+		}
+		shape, share := r.worstShape(v)
+		if low >= helps && share < helps {
+			text += fmt.Sprintf(" (but %s %s)", shape, percent(share))
+		}
+		return text
+	})
+}
+
+// savedRange is what is saved with a divergence at the size at which it is least, and most.
+func (r report) savedRange(divergence string) (low, high float64) {
+	low, high = math.Inf(1), math.Inf(-1)
+	for _, n := range r["segments"].numbers("n") {
+		share := medianSaved(r.savingsAt(n), divergence, again)
+		low, high = min(low, share), max(high, share)
+	}
+	return low, high
+}
+
+// worstShape is the shape of time in which least is saved with a divergence.
+func (r report) worstShape(divergence string) (shape string, share float64) {
+	share = math.Inf(1)
+	shares := sharesOf(r.largestSavings(), divergence, again)
+	for _, s := range slices.Sorted(maps.Keys(shares)) {
+		if shares[s] < share {
+			shape, share = s, shares[s]
+		}
+	}
+	return shape, share
+}
+
+// keepingList says how many points of a hundred nodes that synced before save more than
+// nodes that did not.
+func (r report) keepingList() string {
+	var parts []string
+	for _, v := range r.worthSaving() {
+		if points := 100 * (r.savedMedian(v, again) - r.savedMedian(v, first)); points >= 1 {
+			parts = append(parts, fmt.Sprintf("%s %s", v, fixed(points, 0)))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing"
+	}
+	return listed(parts, func(s string) string { return s }) + " points of 100 at n = " + count(r["segments"].largest("n"))
 }
 
 func (r report) savedCell(shape, divergence string) string {
@@ -183,6 +251,6 @@ func (r report) updates(d document) {
 			count("100"), map[string]string{"newest": "the newest", "scattered": "all"}[which],
 			shown(share, percent), percent(p.median("delta-B/op")/whole.median("whole-B/op"))))
 	}
-	d.line("Kept up to date on write, the filter of n = %s keys in 1000 buckets is not built again: of a build (%s, %s), changes of %s.\n",
+	d.line("Kept up to date on write (the filter alone: a sync builds its own), the filter of n = %s keys in 1000 buckets is not built again: of a build (%s, %s), changes of %s.\n",
 		count(n), whole.cell("sec/op"), whole.cell("whole-B/op"), listed(parts, func(s string) string { return s }))
 }

@@ -16,8 +16,11 @@ func winnersBy(points []point, name func(point) string, unit string) string {
 	if len(ranked) == 0 {
 		return "–"
 	}
+	if untested(ranked, unit) {
+		return name(ranked[0]) + " (too few runs to test)"
+	}
 	var names []string
-	for _, p := range ranked[:ties(ranked, unit)] {
+	for _, p := range tied(ranked, unit) {
 		names = append(names, name(p))
 	}
 	text := strings.Join(names, " ~ ")
