@@ -247,7 +247,7 @@ func TestFixtureData(t *testing.T) {
 func (f fixture) check(t *testing.T) int {
 	t.Helper()
 	s := openStore(t, f.store())
-	keys, err := s.Tenant(f.tenant()).Keys(t.Context(), wholeScope)
+	keys, _, err := s.Tenant(f.tenant()).Keys(t.Context(), wholeScope)
 	if err := errors.Join(err, s.Close()); err != nil {
 		t.Fatal(err)
 	}

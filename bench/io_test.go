@@ -149,7 +149,7 @@ func (r *firstRequest) run(ctx context.Context) error {
 			return err
 		},
 		ioScan: func() (err error) {
-			keys, err = r.store.Tenant(r.fixture.tenant()).Keys(ctx, wholeScope)
+			keys, _, err = r.store.Tenant(r.fixture.tenant()).Keys(ctx, wholeScope)
 			return err
 		},
 		ioHash: func() error {

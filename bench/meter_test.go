@@ -191,9 +191,9 @@ type watched struct {
 	keys, items func()
 }
 
-func (v watched) Keys() []engine.Key {
+func (v watched) Keys(ctx context.Context) ([]engine.Key, error) {
 	v.keys()
-	return v.View.Keys()
+	return v.View.Keys(ctx)
 }
 
 func (v watched) Items(ctx context.Context, of []engine.Key) iter.Seq2[engine.Item, error] {

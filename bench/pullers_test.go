@@ -34,7 +34,7 @@ func (c lostCase) puller(p *pair, m *lostMemory, random *rand.ChaCha8, seed uint
 		return newExactPuller(p, lostStrategies[c.filter], seed), nil
 	}
 	m.held, m.keys = m.held[:0], m.keys[:0]
-	for _, k := range p.here.Keys() {
+	for _, k := range allOf(p.here) {
 		m.held = append(m.held, k.ID)
 	}
 	plain := plainPuller{lostMemory: m, missing: slices.Clone(p.need), random: random, fresh: c.salt == "fresh"}
@@ -154,7 +154,7 @@ func (n *exactPuller) pull(ctx context.Context) (int, bool, error) {
 	if err != nil {
 		return 0, false, err
 	}
-	return len(without(there.Keys(), here.Keys())), success, nil
+	return len(without(allOf(there), allOf(here))), success, nil
 }
 
 func (n *exactPuller) arrive(ctx context.Context, keys []engine.Key) error {

@@ -96,7 +96,7 @@ func BenchmarkRoot(b *testing.B) {
 	}
 	for _, n := range sizes {
 		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
-			keys := newPair(b, datasets.Workload{Shape: datasets.Steady, Divergence: datasets.Scattered, N: n}).there.Keys()
+			keys := allOf(newPair(b, datasets.Workload{Shape: datasets.Steady, Divergence: datasets.Scattered, N: n}).there)
 			hasher := summary.NewHasher([32]byte{1})
 			for b.Loop() {
 				if root := hasher.Root(keys); root.Count != uint64(n) {
@@ -162,7 +162,7 @@ func TestReconcile(t *testing.T) {
 // testReconcile runs a system once.
 func testReconcile(t *testing.T, name string, s system, p *pair) {
 	t.Helper()
-	held, need := float64(len(p.here.Keys())), float64(len(p.need))
+	held, need := float64(len(allOf(p.here))), float64(len(p.need))
 	m := once(t, name, func(b *testing.B) { benchReconcile(b, s, p) })
 	within(t, name, m, "rounds/op", 1, 14)
 	within(t, name, m, "rounds-p99", m["rounds/op"], m["rounds/op"]) // of a single operation

@@ -55,7 +55,7 @@ func newPair(tb testing.TB, w datasets.Workload) *pair {
 }
 
 func pairOf(here, there engine.View) *pair {
-	return &pair{here, there, without(here.Keys(), there.Keys()), without(there.Keys(), here.Keys())}
+	return &pair{here, there, without(allOf(here), allOf(there)), without(allOf(there), allOf(here))}
 }
 
 // without returns the IDs of the keys of a that are not of b, ascending; a and b ascend.
@@ -101,7 +101,7 @@ func (p *pair) byEngine(strategy engine.Strategy) reconcile {
 
 // byBaseline reconciles by a baseline, which has no choice of salts.
 func (p *pair) byBaseline(s baseline.System) reconcile {
-	here, there := s.Prepare(p.here.Keys()), s.Prepare(p.there.Keys())
+	here, there := s.Prepare(allOf(p.here)), s.Prepare(allOf(p.there))
 	return func(context.Context, uint64) (outcome, error) {
 		o, err := here.Reconcile(there)
 		return outcome{Outcome: o}, err

@@ -28,7 +28,7 @@ func (i *Initiator) readDifference(ctx context.Context, s *wire.Stream, ack wire
 		return d, fmt.Errorf("%w: ACK does not say what was let through", ErrProtocol)
 	}
 	if ack.Summary != nil {
-		if err := i.readSecondHalf(s, *ack.Summary, &d); err != nil {
+		if err := i.readSecondHalf(ctx, s, *ack.Summary, &d); err != nil {
 			return d, err
 		}
 	}
@@ -41,7 +41,7 @@ func (i *Initiator) readDifference(ctx context.Context, s *wire.Stream, ack wire
 	return d, i.readEnd(s, &d)
 }
 
-func (i *Initiator) readSecondHalf(s *wire.Stream, head wire.Summary, d *difference) error {
+func (i *Initiator) readSecondHalf(ctx context.Context, s *wire.Stream, head wire.Summary, d *difference) error {
 	second, err := readDigest(s, head, i.opt.Limits.SummaryBytes)
 	if err != nil {
 		return err
@@ -50,7 +50,11 @@ func (i *Initiator) readSecondHalf(s *wire.Stream, head wire.Summary, d *differe
 	if err != nil {
 		return err
 	}
-	d.onlyHere, d.doubt = has.rejected(i.round.keys), has.within
+	keys, err := i.heldKeys(ctx)
+	if err != nil {
+		return err
+	}
+	d.onlyHere, d.doubt = has.rejected(keys), has.within
 	d.here = i.hasher().Root(d.onlyHere)
 	return nil
 }
@@ -58,6 +62,13 @@ func (i *Initiator) readSecondHalf(s *wire.Stream, head wire.Summary, d *differe
 // receive stores the items of the reply. What the snapshot already holds, or what
 // comes twice, counts for nothing.
 func (i *Initiator) receive(ctx context.Context, s *wire.Stream, d *difference) error {
+	if !s.At(wire.TypeItems) {
+		return nil
+	}
+	keys, err := i.heldKeys(ctx)
+	if err != nil {
+		return err
+	}
 	hasher := i.hasher()
 	by := i.steps[0].strategy
 	seen := map[Key]bool{}
@@ -67,7 +78,7 @@ func (i *Initiator) receive(ctx context.Context, s *wire.Stream, d *difference) 
 		if r.Err != nil {
 			return i.bookRefused(r, d)
 		}
-		_, held := slices.BinarySearchFunc(i.round.keys, r.Key, Key.Compare)
+		_, held := slices.BinarySearchFunc(keys, r.Key, Key.Compare)
 		if held {
 			i.distrustSegments()
 		}
@@ -115,6 +126,7 @@ func (i *Initiator) conclude(ctx context.Context, ack wire.Ack, d difference) (b
 	remote := ack.Root.Summary()
 	i.report.Local = i.round.root.Add(d.received)
 	i.report.Remote = remote
+	i.seen, i.seenUnder = i.round.own.Add(d.received), *i.round.secret
 	switch {
 	case ack.WantSegments:
 		return false, nil // ask again, with what the responder keeps or the whole
@@ -204,6 +216,7 @@ func (i *Initiator) nextStep(rejected uint64, d difference) error {
 		return i.incomplete("roots still differ after a list of all IDs")
 	}
 	i.steps = i.steps[1:]
+	i.distrust = i.distrust || i.steps[0].kind == plainIDs // it proves, whatever is kept
 	i.failed++
 	staysHere, staysThere := uint64(len(d.onlyHere)), rejected
 	if i.opt.Direction.Pushes() {
@@ -251,7 +264,8 @@ func (i *Initiator) grown(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return i.hasher().Root(i.refused.with(view.Keys())) != i.settled, nil
+	_, root, err := i.roots(ctx, &snapshot{View: view, distrust: i.distrust})
+	return root != i.settled, err
 }
 
 func (i *Initiator) incomplete(format string, args ...any) error {

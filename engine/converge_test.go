@@ -92,9 +92,11 @@ type pair struct {
 	cache     *engine.SegmentCache
 }
 
-// newPair spreads the items of half of the pairs over a thousand time buckets.
+// newPair spreads the items of half of the pairs over a thousand time buckets. Half of
+// the sets keep their roots.
 func newPair(seed uint64) pair {
-	p := pair{a: new(enginetest.Set), b: new(enginetest.Set), random: rand.New(rand.NewPCG(seed, 1)), seed: seed}
+	keep := seed / 2
+	p := pair{a: &enginetest.Set{KeepRoot: keep%2 > 0}, b: &enginetest.Set{KeepRoot: keep%4 > 1}, random: rand.New(rand.NewPCG(seed, 1)), seed: seed}
 	size := [...]int{1, 3, 30, 300, 3000}[p.random.IntN(5)]
 	inA, inB := p.random.Float64(), p.random.Float64()
 	unit := int64(1) << (28 * (seed % 2))

@@ -89,21 +89,6 @@ type Item struct {
 	Payload []byte
 }
 
-// View is one immutable snapshot of a set of items. It may be used by one
-// goroutine at a time.
-type View interface {
-	// Keys returns the keys in ascending order without duplicates. The engine does
-	// not modify them, and may keep them: nor must anybody else modify them later.
-	Keys() []Key
-	// Items yields the items of keys, a subset of Keys, all of them, in the order in
-	// which the view wants them sent. An item that is gone meanwhile is an error, and
-	// the iteration stops after one. The engine keeps no payload.
-	Items(ctx context.Context, keys []Key) iter.Seq2[Item, error]
-	// Label names what the view is narrowed to: equal labels on two nodes mean
-	// comparable views. Fingerprints are keyed per label.
-	Label() []byte
-}
-
 // Receipt tells what became of one payload. Err is nil where the item is stored,
 // now or before. Key is set then and, if the payload tells it, also where the item
 // was refused: a refused item without a key is sent again in every round.

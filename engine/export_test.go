@@ -14,6 +14,18 @@ func (o RespondOptions) Sabotage(hash func(filters.Salt, ID) uint64) RespondOpti
 	return o
 }
 
+// CountHashed makes an initiator count in hashed the keys whose fingerprints it computes.
+func (o Options) CountHashed(hashed *int) Options {
+	o.hashed = hashed
+	return o
+}
+
+// CountHashed does the same for a responder.
+func (o RespondOptions) CountHashed(hashed *int) RespondOptions {
+	o.hashed = hashed
+	return o
+}
+
 // LadderLength is the number of steps that a strategy's ladder has, those not counted
 // that a sync skips where a segmented filter leaves nothing in doubt.
 func LadderLength(s Strategy) int {

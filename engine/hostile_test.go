@@ -243,7 +243,10 @@ type shrinking struct {
 
 type shrunk struct{ engine.View }
 
-func (s shrunk) Keys() []engine.Key { return s.View.Keys()[1:] }
+func (s shrunk) Keys(ctx context.Context) ([]engine.Key, error) {
+	keys, err := s.View.Keys(ctx)
+	return keys[min(1, len(keys)):], err
+}
 
 func (s *shrinking) View(ctx context.Context) (engine.View, error) {
 	v, err := s.Set.View(ctx)

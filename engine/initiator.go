@@ -9,7 +9,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/dwn-sync/dwnsync/engine/summary"
 	"github.com/dwn-sync/dwnsync/engine/wire"
 	"github.com/dwn-sync/dwnsync/filters"
 )
@@ -27,7 +26,8 @@ type Options struct {
 	// report's slices and maps.
 	Progress func(*Report)
 
-	hash hashFunc
+	hash   hashFunc
+	hashed *int
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -88,21 +88,11 @@ type Initiator struct {
 	expected  Root     // where known: the responder's root once the pushed items are stored
 	settled   Root     // where known: this side's root at that time, with what it received
 	under     Secret   // the secret of both
+	seen      Root     // of a view that had all of pending, without what was refused
+	seenUnder Secret   // the secret of seen
+	distrust  bool     // roots that views keep are not to be used
 
 	round round
-}
-
-// round is what one request was made from, kept for reading its reply.
-type round struct {
-	secret *Secret // nil where this node had none
-	view   View
-	keys   []Key
-	root   Root // of keys under secret
-	asked  bool // the request held a summary
-	pushed []Key
-	// Of a segmented filter: what it was made from, and the base of the delta.
-	segments *SegmentMemory
-	base     uint64
 }
 
 // NewInitiator returns an initiator for one sync of replica.
@@ -135,7 +125,7 @@ func (i *Initiator) Request(ctx context.Context) ([]wire.Frame, iter.Seq2[wire.F
 		return nil, nil, err
 	}
 	i.report.Rounds++
-	head, err := i.head()
+	head, err := i.head(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -149,50 +139,9 @@ func (i *Initiator) Request(ctx context.Context) ([]wire.Frame, iter.Seq2[wire.F
 	return head, counted(wire.EncodeItems(payloads), &i.report.Up), nil
 }
 
-// open takes the snapshot that this round is about.
-func (i *Initiator) open(ctx context.Context) error {
-	i.round = round{}
-	view, err := i.replica.View(ctx)
-	if err != nil {
-		return err
-	}
-	i.round.view, i.round.keys = view, i.refused.with(view.Keys())
-	i.dropVanished(view.Keys())
-	secret, ok, err := i.replica.Secret(ctx)
-	if err != nil || !ok {
-		return err
-	}
-	i.useSecret(secret)
-	return nil
-}
-
-// dropVanished takes out of pending what has left the view since it was found.
-// What is to be pushed is then no longer known for certain.
-func (i *Initiator) dropVanished(keys []Key) {
-	before := len(i.pending)
-	i.pending = slices.DeleteFunc(i.pending, func(k Key) bool {
-		_, held := slices.BinarySearchFunc(keys, k, Key.Compare)
-		return !held
-	})
-	i.known = i.known && len(i.pending) == before
-}
-
-// useSecret computes the root of the round's snapshot under secret.
-func (i *Initiator) useSecret(secret Secret) {
-	if i.round.secret != nil && *i.round.secret == secret {
-		return
-	}
-	i.round.secret = &secret
-	i.round.root = i.hasher().Root(i.round.keys)
-}
-
-func (i *Initiator) hasher() *summary.Hasher {
-	return summary.NewHasher(summary.Derive(i.round.secret.Key, i.round.view.Label()))
-}
-
 // head returns INIT, SECRET where it is asked for, and the summary unless the
 // difference is known.
-func (i *Initiator) head() ([]wire.Frame, error) {
+func (i *Initiator) head(ctx context.Context) ([]wire.Frame, error) {
 	init := wire.Init{Version: wire.Version, Direction: i.opt.Direction, Budget: uint64(i.opt.Limits.ReplyBytes)}
 	if s := i.round.secret; s != nil {
 		root := wire.RootOf(i.round.root)
@@ -201,7 +150,7 @@ func (i *Initiator) head() ([]wire.Frame, error) {
 	var d digest
 	if !i.known {
 		var err error
-		if d, err = i.summarise(); err != nil {
+		if d, err = i.summarise(ctx); err != nil {
 			return nil, err
 		}
 		init.Summary, i.round.asked = &d.head, true
@@ -221,25 +170,29 @@ func (i *Initiator) head() ([]wire.Frame, error) {
 	return append(frames, d.frames()...), nil
 }
 
-func (i *Initiator) summarise() (digest, error) {
-	d, err := i.digest()
+func (i *Initiator) summarise(ctx context.Context) (digest, error) {
+	keys, err := i.heldKeys(ctx)
+	if err != nil {
+		return digest{}, err
+	}
+	d, err := i.digest(keys)
 	if err == nil && int64(len(d.data)) > i.opt.Limits.SummaryBytes {
 		err = i.incomplete("a summary of %d bytes, at most %d are allowed", len(d.data), i.opt.Limits.SummaryBytes)
 	}
 	return d, err
 }
 
-func (i *Initiator) digest() (digest, error) {
+func (i *Initiator) digest(keys []Key) (digest, error) {
 	draft := drafter{random: i.opt.Random, hash: i.opt.hash}
 	switch kind := i.steps[0].kind; {
 	case kind != filters.Segmented:
-		return draft.summarise(kind, i.round.keys)
+		return draft.summarise(kind, keys)
 	case i.doubt != nil:
-		d, err := draft.summarise(wholeKind, i.doubt.within(i.round.keys))
+		d, err := draft.summarise(wholeKind, i.doubt.within(keys))
 		d.head.Within = i.doubt.wire()
 		return d, err
 	default:
-		return i.segmentsDigest()
+		return i.segmentsDigest(keys)
 	}
 }
 
@@ -343,8 +296,7 @@ func (i *Initiator) readSecret(ctx context.Context, s *wire.Stream, name wire.Se
 	if _, err := i.replica.KeepSecret(ctx, secret); err != nil {
 		return err
 	}
-	i.useSecret(secret)
-	return nil
+	return i.useSecret(ctx, secret)
 }
 
 // counted passes frames on and adds their sizes to t.

@@ -33,6 +33,17 @@ func (r refused) with(keys []Key) []Key {
 	return slices.Compact(all)
 }
 
+// besides returns those refused here that are not among keys, which are sorted.
+func (r refused) besides(keys []Key) []Key {
+	var besides []Key
+	for k := range r.here {
+		if _, held := slices.BinarySearchFunc(keys, k, Key.Compare); !held {
+			besides = append(besides, k)
+		}
+	}
+	return besides
+}
+
 // pushable returns the keys that are worth pushing.
 func (r refused) pushable(keys []Key) []Key {
 	return slices.DeleteFunc(slices.Clone(keys), func(k Key) bool { return r.here[k] || r.there[k] })

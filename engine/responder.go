@@ -8,7 +8,6 @@ import (
 	"iter"
 	"math"
 
-	"github.com/dwn-sync/dwnsync/engine/summary"
 	"github.com/dwn-sync/dwnsync/engine/wire"
 )
 
@@ -22,7 +21,8 @@ type RespondOptions struct {
 	Segments *SegmentCache
 	Owner    string
 
-	hash hashFunc
+	hash   hashFunc
+	hashed *int
 }
 
 func (o RespondOptions) withDefaults() RespondOptions {
@@ -79,7 +79,8 @@ type responder struct {
 	secret Secret
 
 	// plan
-	view   View
+	view   *snapshot
+	hasher keyHasher
 	send   []Key // what the initiator lacks, where it pulls
 	digest digest
 }
@@ -196,47 +197,87 @@ func (r *responder) plan(ctx context.Context) error {
 	if r.ack.WantSecret {
 		return nil
 	}
-	var err error
-	if r.view, err = r.replica.View(ctx); err != nil {
+	view, err := r.replica.View(ctx)
+	if err != nil {
 		return err
 	}
-	hasher := summary.NewHasher(summary.Derive(r.secret.Key, r.view.Label()))
-	if r.sieve.asked == nil {
-		r.ack.Root = wire.RootOf(hasher.Root(r.view.Keys()))
-		r.ack.WantSegments = r.ack.WantSegments && !r.isTheirs(r.ack.Root)
+	asked := r.sieve.asked != nil
+	// The list of all IDs is the last step of the ladder: it proves, whatever is kept.
+	r.view = &snapshot{View: view, distrust: asked && r.sieve.kind == plainIDs}
+	r.hasher = newKeyHasher(r.secret, view, r.opt.hashed)
+	if asked {
+		return r.planSplit(ctx)
+	}
+	root, err := r.view.root(ctx, r.secret, r.hasher)
+	r.ack.Root = wire.RootOf(root)
+	r.ack.WantSegments = r.ack.WantSegments && !r.isTheirs(r.ack.Root)
+	return err
+}
+
+// planSplit answers a summary. Where a root is kept and is the initiator's, no keys are
+// read: nothing depends on how many there are.
+func (r *responder) planSplit(ctx context.Context) error {
+	root, kept, err := r.view.kept(ctx, r.secret)
+	if err != nil {
+		return err
+	}
+	if r.ack.Root = wire.RootOf(root); kept && r.isTheirs(r.ack.Root) {
 		return nil
 	}
-	through, rejected, throughRoot, rejectedRoot := r.split(hasher)
-	r.ack.Root = wire.RootOf(throughRoot.Add(rejectedRoot))
-	if r.isTheirs(r.ack.Root) {
+	parts, err := r.split(ctx)
+	if err != nil {
+		return err
+	}
+	if r.ack.Root = wire.RootOf(parts.root); r.isTheirs(r.ack.Root) {
 		return nil
 	}
-	wireThrough := wire.RootOf(throughRoot)
+	wireThrough := wire.RootOf(parts.throughRoot)
 	r.ack.Through = &wireThrough
 	if r.init.Direction.Pulls() {
-		r.send = rejected
+		r.send = parts.rejected
 	}
 	if r.isTheirs(wireThrough) {
 		return nil // the initiator has exactly what it let through: no second half
 	}
-	return r.secondHalf(through)
+	return r.secondHalf(parts.through)
 }
 
-// split divides the view's keys by the initiator's summary, with the root of each part.
-func (r *responder) split(hasher *summary.Hasher) (through, rejected []Key, throughRoot, rejectedRoot Root) {
-	keys := r.view.Keys()
+// parts are a view's keys as a summary divides them, and roots.
+type parts struct {
+	through, rejected []Key
+	throughRoot, root Root // of through, and of all
+}
+
+// split divides the view's keys by the initiator's summary. Where the view keeps its
+// root, the smaller part is hashed: with the usual filter, what the initiator lacks.
+func (r *responder) split(ctx context.Context) (parts, error) {
+	keys, err := r.view.Keys(ctx)
+	if err != nil {
+		return parts{}, err
+	}
+	root, kept, err := r.view.kept(ctx, r.secret) // again: now there are keys to check it by
+	if err != nil {
+		return parts{}, err
+	}
+	p := parts{through: make([]Key, 0, len(keys))}
 	in := r.sieve.pass(keys)
-	through = make([]Key, 0, len(keys))
 	for i, k := range keys {
 		if in.yes(i) {
-			through = append(through, k)
-			throughRoot = throughRoot.Add(hasher.Key(k))
+			p.through = append(p.through, k)
 		} else {
-			rejected = append(rejected, k)
-			rejectedRoot = rejectedRoot.Add(hasher.Key(k))
+			p.rejected = append(p.rejected, k)
 		}
 	}
-	return through, rejected, throughRoot, rejectedRoot
+	switch {
+	case !kept:
+		p.throughRoot = r.hasher.Root(p.through)
+		p.root = p.throughRoot.Add(r.hasher.Root(p.rejected))
+	case len(p.rejected) <= len(p.through):
+		p.root, p.throughRoot = root, root.Sub(r.hasher.Root(p.rejected))
+	default:
+		p.root, p.throughRoot = root, r.hasher.Root(p.through)
+	}
+	return p, nil
 }
 
 // theirRoot returns the initiator's root where it is under the secret in use.

@@ -143,10 +143,10 @@ func (s *segmentAsked) doubt() *doubt {
 	return newDoubt(s.key, s.salt, s.filter.Doubtful(s.passed))
 }
 
-// segmentsDigest returns the digest of this round's keys as a segmented filter. Its
+// segmentsDigest returns the digest of keys, those of this round, as a segmented filter. Its
 // salt is that of the secret's epoch, so that the next sync can go on from it; under
 // none, nothing is remembered.
-func (i *Initiator) segmentsDigest() (digest, error) {
+func (i *Initiator) segmentsDigest(keys []Key) (digest, error) {
 	memory, salt := new(SegmentMemory), filters.Salt{}
 	if secret := i.round.secret; secret != nil {
 		memory, salt = i.opt.Segments, summary.DeriveSalt(secret.Key, i.round.view.Label())
@@ -156,7 +156,7 @@ func (i *Initiator) segmentsDigest() (digest, error) {
 			return digest{}, err
 		}
 	}
-	if err := memory.update(salt, i.opt.hash, i.round.keys); err != nil {
+	if err := memory.update(salt, i.opt.hash, keys); err != nil {
 		return digest{}, err
 	}
 	d := memory.digest(i.unkept < maxUnkept)

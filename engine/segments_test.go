@@ -30,7 +30,7 @@ type heldView struct {
 	keys []engine.Key
 }
 
-func (v heldView) Keys() []engine.Key { return v.keys }
+func (v heldView) Keys(context.Context) ([]engine.Key, error) { return v.keys, nil }
 
 func (h *held) View(ctx context.Context) (engine.View, error) {
 	v, err := h.Set.View(ctx)

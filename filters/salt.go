@@ -17,21 +17,34 @@ type Salt [16]byte
 // modules and a third one for hashing exceed what a user of this package should
 // have to pull in.
 func (s Salt) Key(id [32]byte) uint64 {
-	k0, k1 := binary.LittleEndian.Uint64(s[:8]), binary.LittleEndian.Uint64(s[8:])
-	v := sipState{k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573}
+	v := s.start()
 	v = v.absorb(binary.LittleEndian.Uint64(id[0:]))
 	v = v.absorb(binary.LittleEndian.Uint64(id[8:]))
 	v = v.absorb(binary.LittleEndian.Uint64(id[16:]))
 	v = v.absorb(binary.LittleEndian.Uint64(id[24:]))
-	v = v.absorb(uint64(len(id)) << 56)
-	v.v2 ^= 0xff
-	v = v.round().round().round().round()
-	return v.v0 ^ v.v1 ^ v.v2 ^ v.v3
+	return v.absorb(uint64(len(id)) << 56).finish()
+}
+
+// Word returns SipHash-2-4 of the eight little-endian bytes of x under the salt: a
+// keyed hash of something that is a number already.
+func (s Salt) Word(x uint64) uint64 {
+	return s.start().absorb(x).absorb(8 << 56).finish()
 }
 
 // sipState is what SipHash keeps between two words. It goes by value, so that it
 // stays in registers.
 type sipState struct{ v0, v1, v2, v3 uint64 }
+
+func (s Salt) start() sipState {
+	k0, k1 := binary.LittleEndian.Uint64(s[:8]), binary.LittleEndian.Uint64(s[8:])
+	return sipState{k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573}
+}
+
+func (v sipState) finish() uint64 {
+	v.v2 ^= 0xff
+	v = v.round().round().round().round()
+	return v.v0 ^ v.v1 ^ v.v2 ^ v.v3
+}
 
 func (v sipState) absorb(word uint64) sipState {
 	v.v3 ^= word

@@ -73,3 +73,27 @@ func TestSaltKey(t *testing.T) {
 		t.Errorf("Key allocates %v times", allocs)
 	}
 }
+
+func TestSaltWord(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for i := range 1000 {
+		var salt Salt
+		binary.LittleEndian.PutUint64(salt[:], random.Uint64())
+		binary.LittleEndian.PutUint64(salt[8:], random.Uint64())
+		x := random.Uint64() >> (i % 64)
+		if got, want := salt.Word(x), slowSipHash(salt, binary.LittleEndian.AppendUint64(nil, x)); got != want {
+			t.Fatalf("salt %x, word %#x: got %#x, want %#x", salt, x, got, want)
+		}
+	}
+	var salt Salt
+	if allocs := testing.AllocsPerRun(100, func() { salt.Word(1) }); allocs > 0 {
+		t.Errorf("Word allocates %v times", allocs)
+	}
+}
+
+func BenchmarkWord(b *testing.B) {
+	salt, x := Salt{1}, uint64(0)
+	for b.Loop() {
+		x = salt.Word(x)
+	}
+}

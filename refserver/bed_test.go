@@ -115,7 +115,7 @@ func clientOf(t testing.TB, url, tenant string, signer *auth.Signer, transport h
 
 func keysOf(t testing.TB, n refserver.Node, tenant string) []dwn.Key {
 	t.Helper()
-	keys, err := n.Store.Tenant(tenant).Keys(context.Background(), dwn.Scope{})
+	keys, _, err := n.Store.Tenant(tenant).Keys(context.Background(), dwn.Scope{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/dwn-sync/dwnsync/engine/dwn"
 	"github.com/dwn-sync/dwnsync/refserver/auth"
 	"github.com/dwn-sync/dwnsync/refserver/store"
+	"github.com/dwn-sync/dwnsync/refserver/summaries"
 )
 
 // ErrScope reports a message outside the scope that a sync is about.
@@ -24,6 +25,9 @@ var ErrScope = errors.New("message is outside the scope")
 type Node struct {
 	Store    store.Store
 	Resolver auth.Resolver // nil is auth.Offline
+	// Keeper, if set, keeps the summaries of Store, so that a round hashes what changed
+	// and reads keys where it needs them. Without one it reads and hashes them all.
+	Keeper *summaries.Keeper
 }
 
 func (n Node) resolver() auth.Resolver {
@@ -81,8 +85,15 @@ func (n Node) put(ctx context.Context, tenant string, entries []store.Entry, res
 		return nil
 	}
 	outcomes, err := n.Store.Tenant(tenant).Put(ctx, batch)
+	accepted := 0
 	for i, o := range outcomes {
 		results[index[i]].Outcome = o
+		if o == store.Accepted {
+			accepted++
+		}
+	}
+	if n.Keeper != nil && accepted > 0 {
+		n.Keeper.Wrote(tenant, accepted)
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/dwn-sync/dwnsync/engine/dwn"
 	"github.com/dwn-sync/dwnsync/engine/wire"
 	"github.com/dwn-sync/dwnsync/refserver/store"
+	"github.com/dwn-sync/dwnsync/refserver/summaries"
 )
 
 // Replica returns one tenant's messages in scope as the engine sees them. Who
@@ -24,13 +25,33 @@ type replica struct {
 	scope  dwn.Scope
 }
 
-// View returns a snapshot of the keys; the items are read when they are asked for.
+// View returns a snapshot; the items are read when they are asked for. Where the node has
+// a Keeper and the tenant a secret, so are the keys: the snapshot is a position of the
+// arrival log, with the root at it.
 func (r replica) View(ctx context.Context) (engine.View, error) {
-	keys, err := r.tenant.Keys(ctx, r.scope)
+	v := view{tenant: r.tenant, label: summaries.Label(r.scope)}
+	if r.node.Keeper != nil {
+		secret, ok, err := r.tenant.Secret(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return r.keptView(ctx, v, secret)
+		}
+	}
+	var err error
+	if v.keys, _, err = r.tenant.Keys(ctx, r.scope); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func (r replica) keptView(ctx context.Context, v view, secret store.Secret) (engine.View, error) {
+	kept, err := r.node.Keeper.View(ctx, r.did, r.scope, secret)
 	if err != nil {
 		return nil, err
 	}
-	return view{keys: keys, tenant: r.tenant, label: label(r.scope)}, nil
+	return keptView{v, kept, engineSecret(secret)}, nil
 }
 
 // Put verifies and stores messages with their inline data.
@@ -118,22 +139,14 @@ func engineSecret(s store.Secret) engine.Secret {
 	return engine.Secret{SecretName: wire.SecretName{Generation: s.Generation, ID: s.ID}, Key: s.Key}
 }
 
-// label is the canonical JSON of a scope, and nothing for everything.
-func label(scope dwn.Scope) []byte {
-	if scope.All() {
-		return nil
-	}
-	return scope.AppendJSON(nil)
-}
-
 type view struct {
 	keys   []engine.Key
 	tenant store.Tenant
 	label  []byte
 }
 
-func (v view) Keys() []engine.Key { return v.keys }
-func (v view) Label() []byte      { return v.label }
+func (v view) Keys(context.Context) ([]engine.Key, error) { return v.keys, nil }
+func (v view) Label() []byte                              { return v.label }
 
 // Items yields deletes last: whether one is in a scope depends on its record's
 // initial write, whenever its author says it was made.
@@ -165,6 +178,22 @@ func (v view) each(ctx context.Context, keys []dwn.Key, later func(store.Entry) 
 		}
 	}
 	return true
+}
+
+// keptView is a view whose summaries are kept: it reads keys when they are asked for, and
+// none for its root.
+type keptView struct {
+	view
+	kept   *summaries.View
+	secret engine.Secret
+}
+
+func (v keptView) Keys(ctx context.Context) ([]engine.Key, error) { return v.kept.Keys(ctx) }
+
+// Root returns the root at the view's position, if secret was the tenant's when the view
+// was taken.
+func (v keptView) Root(_ context.Context, secret engine.Secret) (engine.Root, bool, error) {
+	return v.kept.Root, secret == v.secret, nil
 }
 
 func idsOf(keys []dwn.Key) []dwn.ID {

@@ -25,14 +25,18 @@ type halfView struct {
 	keys []engine.Key
 }
 
-func (v halfView) Keys() []engine.Key { return v.keys }
+func (v halfView) Keys(context.Context) ([]engine.Key, error) { return v.keys, nil }
 
 func (h half) View(ctx context.Context) (engine.View, error) {
 	v, err := h.Replica.View(ctx)
 	if err != nil {
 		return nil, err
 	}
-	keys := slices.DeleteFunc(slices.Clone(v.Keys()), func(k engine.Key) bool { return h.missing[k] })
+	all, err := v.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	keys := slices.DeleteFunc(slices.Clone(all), func(k engine.Key) bool { return h.missing[k] })
 	return halfView{v, keys}, nil
 }
 
@@ -69,6 +73,10 @@ func TestRoundsOfHalf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	keys, err := view.Keys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := full.KeepSecret(t.Context(), engine.Secret{Key: [32]byte{7}}); err != nil {
 		t.Fatal(err)
 	}
@@ -78,8 +86,8 @@ func TestRoundsOfHalf(t *testing.T) {
 		for salt := range uint64(salts) {
 			random := rand.New(rand.NewPCG(salt, 5))
 			missing := map[engine.Key]bool{}
-			for _, i := range random.Perm(len(view.Keys()))[:len(view.Keys())/2] {
-				missing[view.Keys()[i]] = true
+			for _, i := range random.Perm(len(keys))[:len(keys)/2] {
+				missing[keys[i]] = true
 			}
 			want := len(missing)
 			seed := [32]byte{byte(salt), 1}

@@ -125,8 +125,12 @@ func TestDeletesLast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	keys, err := view.Keys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	count, deletes := 0, 0
-	for item, err := range view.Items(t.Context(), view.Keys()) {
+	for item, err := range view.Items(t.Context(), keys) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -251,7 +251,7 @@ func TestScope(t *testing.T) {
 	if err != nil || !r.RootsEqual {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	want, err := there.Store.Tenant(signer.DID()).Keys(t.Context(), scope)
+	want, _, err := there.Store.Tenant(signer.DID()).Keys(t.Context(), scope)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func inScope(ctx context.Context, tenant store.Tenant, scope dwn.Scope, ids []ci
 	if scope.All() || len(ids) == 0 {
 		return ids, nil
 	}
-	keys, err := tenant.Keys(ctx, scope)
+	keys, _, err := tenant.Keys(ctx, scope)
 	if err != nil {
 		return nil, err
 	}

@@ -20,9 +20,12 @@ func TestSet(t *testing.T) {
 	for i := range 600 {
 		payloads = append(payloads, enginetest.Payload(int64(-i), fmt.Sprint(i)))
 	}
-	enginetest.TestReplica(t, enginetest.Fixture{
-		Open:     func(*testing.T) engine.Replica { return new(enginetest.Set) },
-		Payloads: payloads,
-		Bad:      []byte("short"),
-	})
+	for _, keeps := range []bool{false, true} {
+		t.Run(fmt.Sprintf("KeepRoot=%t", keeps), func(t *testing.T) {
+			enginetest.TestReplica(t, enginetest.Fixture{
+				Open:     func(*testing.T) engine.Replica { return &enginetest.Set{KeepRoot: keeps} },
+				Payloads: payloads, Bad: []byte("short"), KeepsRoot: keeps,
+			})
+		})
+	}
 }

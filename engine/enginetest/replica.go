@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/dwn-sync/dwnsync/engine"
+	"github.com/dwn-sync/dwnsync/engine/summary"
 	"github.com/dwn-sync/dwnsync/engine/wire"
 )
 
@@ -19,6 +20,9 @@ type Fixture struct {
 	Payloads [][]byte
 	// Bad is a payload that the replica must refuse.
 	Bad []byte
+	// KeepsRoot says that views keep their root under the replica's secret, as
+	// engine.Summarised. Roots that views keep though it is false must be right too.
+	KeepsRoot bool
 }
 
 // TestReplica holds an implementation to what engine.Replica and engine.View
@@ -32,13 +36,15 @@ func TestReplica(t *testing.T, f Fixture) {
 	t.Run("snapshot", f.testSnapshot)
 	t.Run("refusal", f.testRefusal)
 	t.Run("secret", f.testSecret)
+	t.Run("root", f.testRoot)
 	t.Run("sync", f.testSync)
 }
 
 func (f Fixture) testEmpty(t *testing.T) {
 	r := f.Open(t)
-	if view := viewOf(t, r); len(view.Keys()) != 0 || len(itemsOf(t, view, nil)) != 0 {
-		t.Errorf("%d keys", len(view.Keys()))
+	view := viewOf(t, r)
+	if keys := keysOf(t, view); len(keys) != 0 || len(itemsOf(t, view, nil)) != 0 {
+		t.Errorf("%d keys", len(keys))
 	}
 	if _, ok, err := r.Secret(t.Context()); ok || err != nil {
 		t.Errorf("Secret: %t, %v", ok, err)
@@ -76,6 +82,15 @@ func viewOf(t *testing.T, r engine.Replica) engine.View {
 	return view
 }
 
+func keysOf(t *testing.T, view engine.View) []engine.Key {
+	t.Helper()
+	keys, err := view.Keys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
 func itemsOf(t *testing.T, view engine.View, keys []engine.Key) map[engine.Key][]byte {
 	t.Helper()
 	items := map[engine.Key][]byte{}
@@ -98,7 +113,7 @@ func (f Fixture) testPut(t *testing.T) {
 		t.Error("the second Put tells other keys than the first")
 	}
 	view := viewOf(t, r)
-	keys := view.Keys()
+	keys := keysOf(t, view)
 	if !slices.Equal(keys, slices.SortedFunc(maps.Keys(want), engine.Key.Compare)) {
 		t.Fatalf("%d keys, want %d, sorted", len(keys), len(want))
 	}
@@ -121,11 +136,14 @@ func (f Fixture) testPut(t *testing.T) {
 func (f Fixture) testSnapshot(t *testing.T) {
 	r := f.Open(t)
 	put(t, r, f.Payloads[:10])
-	view := viewOf(t, r)
-	before := slices.Clone(view.Keys())
+	view, late := viewOf(t, r), viewOf(t, r)
+	before := slices.Clone(keysOf(t, view))
 	put(t, r, f.Payloads[10:])
-	if !slices.Equal(view.Keys(), before) || len(itemsOf(t, view, before)) != 10 {
+	if !slices.Equal(keysOf(t, view), before) || len(itemsOf(t, view, before)) != 10 {
 		t.Error("a view changed after it was taken")
+	}
+	if !slices.Equal(keysOf(t, late), before) {
+		t.Error("a view whose keys are asked for late has others than when it was taken")
 	}
 }
 
@@ -138,7 +156,7 @@ func (f Fixture) testRefusal(t *testing.T) {
 	if receipts[0].Err != nil || receipts[1].Err == nil || receipts[2].Err != nil {
 		t.Errorf("refused: %v, %v, %v; want the second alone", receipts[0].Err, receipts[1].Err, receipts[2].Err)
 	}
-	if n := len(viewOf(t, r).Keys()); n != 2 {
+	if n := len(keysOf(t, viewOf(t, r))); n != 2 {
 		t.Errorf("%d items are stored, want 2", n)
 	}
 }
@@ -164,13 +182,64 @@ func (f Fixture) testSecret(t *testing.T) {
 	}
 }
 
+// testRoot: a kept root is that of the keys, under the secret that is asked for, and
+// stays so in a view that was taken before something changed.
+func (f Fixture) testRoot(t *testing.T) {
+	r := f.Open(t)
+	first, second := engine.Secret{Key: [32]byte{1}}, engine.Secret{SecretName: wire.SecretName{Generation: 1}, Key: [32]byte{2}}
+	f.checkRoot(t, viewOf(t, r), second, false)
+	put(t, r, f.Payloads[:5])
+	keepSecret(t, r, first)
+	f.checkRoot(t, viewOf(t, r), first, true)
+	put(t, r, f.Payloads[5:10])
+	before := viewOf(t, r)
+	put(t, r, f.Payloads[8:])
+	f.checkRoot(t, viewOf(t, r), first, true)
+	f.checkRoot(t, viewOf(t, r), second, false)
+	keepSecret(t, r, second)
+	f.checkRoot(t, viewOf(t, r), second, true)
+	f.checkRoot(t, viewOf(t, r), first, false)
+	f.checkRoot(t, before, first, true)
+	if n := len(keysOf(t, before)); n != 10 {
+		t.Errorf("a view of 10 items has %d keys", n)
+	}
+}
+
+func keepSecret(t *testing.T, r engine.Replica, secret engine.Secret) {
+	t.Helper()
+	if kept, err := r.KeepSecret(t.Context(), secret); err != nil || kept != secret {
+		t.Fatalf("kept %v, %v", kept.SecretName, err)
+	}
+}
+
+// checkRoot compares the root that view keeps under secret, which it must where it is
+// the current one and the fixture says so, with that of its keys.
+func (f Fixture) checkRoot(t *testing.T, view engine.View, secret engine.Secret, current bool) {
+	t.Helper()
+	var root engine.Root
+	kept := false
+	if keeper, is := view.(engine.Summarised); is {
+		var err error
+		if root, kept, err = keeper.Root(t.Context(), secret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if current && f.KeepsRoot && !kept {
+		t.Error("no root is kept under the secret of the replica")
+	}
+	want := summary.NewHasher(summary.Derive(secret.Key, view.Label())).Root(keysOf(t, view))
+	if kept && root != want {
+		t.Errorf("the root that is kept counts %d and is not that of the %d keys", root.Count, want.Count)
+	}
+}
+
 func (f Fixture) testSync(t *testing.T) {
 	a, b := f.Open(t), f.Open(t)
 	half := len(f.Payloads) / 2
 	put(t, a, f.Payloads[:half+3])
 	put(t, b, f.Payloads[half:])
 	report, err := engine.Sync(t.Context(), a, engine.Direct{Replica: b}, engine.Options{})
-	if err != nil || !report.Complete || !report.RootsEqual || len(viewOf(t, a).Keys()) != len(f.Payloads) {
+	if err != nil || !report.Complete || !report.RootsEqual || len(keysOf(t, viewOf(t, a))) != len(f.Payloads) {
 		t.Errorf("%v: %+v", err, report)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/dwn-sync/dwnsync/engine"
+	"github.com/dwn-sync/dwnsync/engine/summary"
 )
 
 // ErrPayload reports a payload that is too short to be an item of a Set.
@@ -37,14 +38,19 @@ func KeyOf(payload []byte) (engine.Key, error) {
 type Set struct {
 	// Refuse, if set, makes Put refuse the payloads for which it returns an error.
 	Refuse func(payload []byte) error
-	// Name is the label of the set's views.
+	// Name is the label of the set's views. It is not changed once there is a view.
 	Name string
+	// KeepRoot makes views keep their root, under the set's secret: each change costs
+	// the fingerprint of its item. It is not changed once there is a view.
+	KeepRoot bool
 
 	mu     sync.Mutex
 	items  map[engine.Key][]byte
 	keys   []engine.Key // of items, ascending; nil where not known
 	viewed bool         // a view has items: what changes first takes a copy
 	secret *engine.Secret
+	root   engine.Root     // of items
+	hasher *summary.Hasher // of root; nil where root is not known
 }
 
 // Add puts payloads into the set. It panics if one of them is no payload.
@@ -62,7 +68,13 @@ func (s *Set) Remove(keys ...engine.Key) {
 	defer s.mu.Unlock()
 	s.change()
 	for _, k := range keys {
+		if _, held := s.items[k]; !held {
+			continue
+		}
 		delete(s.items, k)
+		if s.hasher != nil {
+			s.root = s.root.Sub(s.hasher.Key(k))
+		}
 	}
 }
 
@@ -111,6 +123,9 @@ func (s *Set) put(payload []byte) (engine.Key, error) {
 	if _, held := s.items[key]; !held {
 		s.change()
 		s.items[key] = slices.Clone(payload)
+		if s.hasher != nil {
+			s.root = s.root.Add(s.hasher.Key(key))
+		}
 	}
 	return key, nil
 }
@@ -129,7 +144,15 @@ func (s *Set) View(context.Context) (engine.View, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.viewed = true
-	return view{keys: s.sorted(), items: s.items, label: s.Name}, nil
+	v := view{keys: s.sorted(), items: s.items, label: s.Name}
+	if !s.KeepRoot || s.secret == nil {
+		return v, nil
+	}
+	if s.hasher == nil {
+		s.hasher = summary.NewHasher(summary.Derive(s.secret.Key, v.Label()))
+		s.root = s.hasher.Root(v.keys)
+	}
+	return rootedView{v, s.root, *s.secret}, nil
 }
 
 // Secret returns the secret that KeepSecret kept.
@@ -147,7 +170,7 @@ func (s *Set) KeepSecret(_ context.Context, offered engine.Secret) (engine.Secre
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.secret == nil || offered.Beats(s.secret.SecretName) {
-		s.secret = &offered
+		s.secret, s.hasher = &offered, nil
 	}
 	return *s.secret, nil
 }
@@ -158,8 +181,8 @@ type view struct {
 	label string
 }
 
-func (v view) Keys() []engine.Key { return v.keys }
-func (v view) Label() []byte      { return []byte(v.label) }
+func (v view) Keys(ctx context.Context) ([]engine.Key, error) { return v.keys, ctx.Err() }
+func (v view) Label() []byte                                  { return []byte(v.label) }
 
 func (v view) Items(ctx context.Context, keys []engine.Key) iter.Seq2[engine.Item, error] {
 	return func(yield func(engine.Item, error) bool) {
@@ -169,4 +192,15 @@ func (v view) Items(ctx context.Context, keys []engine.Key) iter.Seq2[engine.Ite
 			}
 		}
 	}
+}
+
+// rootedView is a view that keeps its root under one secret.
+type rootedView struct {
+	view
+	root   engine.Root
+	secret engine.Secret
+}
+
+func (v rootedView) Root(ctx context.Context, secret engine.Secret) (engine.Root, bool, error) {
+	return v.root, secret == v.secret, ctx.Err()
 }

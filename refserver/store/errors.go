@@ -15,6 +15,8 @@ var (
 	ErrBatch = errors.New("malformed batch")
 	// ErrDataMismatch: bytes that are not the data that the message names.
 	ErrDataMismatch = errors.New("data does not match")
+	// ErrFoldName: not the name of a fold: empty, or longer than MaxFoldName.
+	ErrFoldName = errors.New("malformed name of a fold")
 )
 
 // What can be wrong with a store.
@@ -34,6 +36,9 @@ var (
 	ErrLayout = errors.New("unknown storage layout")
 	// ErrCorrupt: a row that this project did not write, or that is missing.
 	ErrCorrupt = errors.New("store is damaged")
+	// ErrFoldDamaged: a fold was saved and is not whole. It is to be made again,
+	// from the log, and saved again; nothing else is wrong with the store.
+	ErrFoldDamaged = errors.New("saved fold is damaged")
 )
 
 // EntryError says which entry of a batch was refused. Nothing of the batch has
@@ -60,3 +65,14 @@ func (e *MissingError) Error() string {
 
 // Unwrap returns ErrNotFound.
 func (e *MissingError) Unwrap() error { return ErrNotFound }
+
+// PositionError names a position that the arrival log does not have. It is an
+// ErrNotFound.
+type PositionError struct{ Position uint64 }
+
+func (e *PositionError) Error() string {
+	return fmt.Sprintf("position %d of the log: %v", e.Position, ErrNotFound)
+}
+
+// Unwrap returns ErrNotFound.
+func (e *PositionError) Unwrap() error { return ErrNotFound }

@@ -1,6 +1,26 @@
 package store
 
-import "github.com/dwn-sync/dwnsync/engine/dwn"
+import (
+	"context"
+	"iter"
+
+	"github.com/dwn-sync/dwnsync/engine/dwn"
+)
+
+// Arrivals is a tenant's arrival log.
+type Arrivals interface {
+	// Log yields the arrival log from position from on (0 and 1 both mean all of
+	// it) to the entry that is the newest when the iteration gets there. What was
+	// read once never changes. What is yielded may be kept.
+	Log(ctx context.Context, from uint64) iter.Seq2[LogEntry, error]
+	// At yields the acceptance at each of positions, in the order asked, as Log
+	// yields it. It reads them in short transactions of at most 256, none of which
+	// is open while the loop's body runs. A position that the log does not have is
+	// a *PositionError, and the iteration stops. What is yielded may be kept.
+	At(ctx context.Context, positions []uint64) iter.Seq2[LogEntry, error]
+	// Last returns the log's newest position, 0 before the first.
+	Last(ctx context.Context) (uint64, error)
+}
 
 // LogEntry is one entry of a tenant's arrival log, which everything derived from
 // the messages is a fold over.
@@ -9,6 +29,9 @@ type LogEntry struct {
 	// in ascending order; Rescoped entries follow, at the same position, the
 	// acceptance of the initial write that caused them.
 	Position uint64
+	// Accepted is the position at which this entry's own message was accepted:
+	// Position itself, or of a Rescoped entry the earlier one of the delete.
+	Accepted uint64
 	Event    Event
 	State    State
 	Key      dwn.Key

@@ -51,6 +51,7 @@ type Tenant interface {
 	Records
 	Data
 	Secrets
+	Folds
 }
 
 // Messages are a tenant's messages and the log of their arrival.
@@ -63,21 +64,23 @@ type Messages interface {
 	// of the process, the outcome is unknown until Put is repeated, which does no
 	// harm.
 	Put(ctx context.Context, batch []Entry) ([]Outcome, error)
-	// Keys returns the keys of all messages in scope as of one moment, ascending.
+	// Keys returns the keys of all messages in scope as of one moment, ascending,
+	// and the log position last of that moment: a fold over the log to last, its
+	// entries included, has exactly these keys.
 	// A RecordsDelete is in scope when its record's initial write is, whichever of
 	// the two came first. Of several initial writes of one record (the same
 	// descriptor signed again) the one with the lowest ID counts. The caller owns
 	// the slice: 40 bytes per key.
-	Keys(ctx context.Context, scope dwn.Scope) ([]dwn.Key, error)
+	Keys(ctx context.Context, scope dwn.Scope) (keys []dwn.Key, last uint64, err error)
+	// KeysIn is Keys narrowed to the keys between from and to, both included. It
+	// is one transaction, so it is meant for ranges of some thousand keys.
+	KeysIn(ctx context.Context, scope dwn.Scope, from, to dwn.Key) (keys []dwn.Key, last uint64, err error)
 	// Get yields the entries of ids in the order asked. It reads them in
 	// short transactions of at most 256, none of which is open while the loop's
 	// body runs. An ID that is not stored is a *MissingError, and the iteration
 	// stops. What is yielded may be kept.
 	Get(ctx context.Context, ids []dwn.ID) iter.Seq2[Entry, error]
-	// Log yields the arrival log from position from on (0 and 1 both mean all of
-	// it) to the entry that is the newest when the iteration gets there. What was
-	// read once never changes. What is yielded may be kept.
-	Log(ctx context.Context, from uint64) iter.Seq2[LogEntry, error]
+	Arrivals
 }
 
 // Records tells what deletes have to know of their record.

@@ -59,7 +59,7 @@ func runExport(ctx context.Context, s std, f *flags) error {
 // exportTenant writes one tenant's messages and returns how many went without
 // their data.
 func exportTenant(ctx context.Context, s std, out *bufio.Writer, did string, tenant store.Tenant, scope dwn.Scope) (left int, err error) {
-	keys, err := tenant.Keys(ctx, scope)
+	keys, _, err := tenant.Keys(ctx, scope)
 	if err != nil {
 		return 0, err
 	}

@@ -49,7 +49,7 @@ func openTenant(f *flags) (store.Store, store.Tenant, error) {
 }
 
 func sortedCIDs(ctx context.Context, tenant store.Tenant, scope dwn.Scope) ([]string, error) {
-	keys, err := tenant.Keys(ctx, scope)
+	keys, _, err := tenant.Keys(ctx, scope)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func runRoot(ctx context.Context, s std, f *flags) error {
 		return err
 	}
 	defer nodes.Close()
-	keys, err := tenant.Keys(ctx, dwn.Scope{})
+	keys, _, err := tenant.Keys(ctx, dwn.Scope{})
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,10 @@ package badger
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -71,7 +73,7 @@ func BenchmarkKeys(b *testing.B) {
 			b.Run(fmt.Sprintf("n=%d/scope=%s", n, name), func(b *testing.B) {
 				found := 0
 				for b.Loop() {
-					keys, err := have.Keys(b.Context(), scope)
+					keys, _, err := have.Keys(b.Context(), scope)
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -84,6 +86,88 @@ func BenchmarkKeys(b *testing.B) {
 	}
 }
 
+// BenchmarkKeysIn asks for 64 neighbours of the corpus.
+func BenchmarkKeysIn(b *testing.B) {
+	s, all := openTest(b, b.TempDir(), Options{}), samples(b)
+	have := s.Tenant("did")
+	for batch := range slices.Chunk(all, store.MaxBatch) {
+		if _, err := have.Put(b.Context(), batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	keys, _, err := have.Keys(b.Context(), dwn.Scope{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, text := range map[string]string{"all": "{}", "protocol": `{"protocol":"https://example.org/protocols/notes"}`} {
+		scope, err := dwn.ParseScope([]byte(text))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run("scope="+name, func(b *testing.B) {
+			for n := 0; b.Loop(); n++ {
+				i := n % (len(keys) / 64) * 64
+				if _, _, err := have.KeysIn(b.Context(), scope, keys[i], keys[i+63]); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkFold saves and reads a fold as of a million messages.
+func BenchmarkFold(b *testing.B) {
+	s := openTest(b, b.TempDir(), Options{})
+	data := make([]byte, 16<<20)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(data)
+	b.Run("keep", func(b *testing.B) {
+		for b.Loop() {
+			if err := s.Tenant("did").KeepFold(b.Context(), "f", 1, data); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("read", func(b *testing.B) {
+		for b.Loop() {
+			if _, _, ok, err := s.Tenant("did").Fold(b.Context(), "f"); err != nil || !ok {
+				b.Fatal(ok, err)
+			}
+		}
+	})
+}
+
+// BenchmarkOpen opens a store whose tables are in the page cache and closes it.
+func BenchmarkOpen(b *testing.B) {
+	const n = 100_000
+	dir := b.TempDir()
+	s := openTest(b, dir, Options{})
+	fill(b, s, n)
+	space, batch := newKeyspace("did"), s.db.NewWriteBatch()
+	random := rand.NewChaCha8([32]byte{1})
+	for i := range n {
+		body := make([]byte, 900)
+		_, _ = random.Read(body[:500]) // the rest compresses, as a message's names do
+		if err := batch.Set(space.message(dwn.ID{byte(i >> 16), byte(i >> 8), byte(i)}, 0), body); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := errors.Join(batch.Flush(), s.Close()); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		s, err := Open(dir, Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "messages/s")
+}
+
 // BenchmarkGet reads the corpus in the order of its keys, which is not that of
 // the rows.
 func BenchmarkGet(b *testing.B) {
@@ -94,7 +178,7 @@ func BenchmarkGet(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	keys, err := have.Keys(b.Context(), dwn.Scope{})
+	keys, _, err := have.Keys(b.Context(), dwn.Scope{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -89,17 +89,17 @@ func TestCrash(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	dir, all, next := t.TempDir(), samples(t), 0
 	for range kills {
-		acked := killChild(t, dir, next, time.Duration(rng.IntN(400))*time.Millisecond)
+		acked := killChild(t, "TestCrashChild", dir, next, time.Duration(rng.IntN(400))*time.Millisecond)
 		next = checkCrash(t, dir, all, max(next, acked+1))
 	}
 	t.Logf("%d kills, %d batches", kills, next)
 }
 
-// killChild runs a child, kills it a while after its first acknowledgement, and
-// returns the last batch that it acknowledged.
-func killChild(t *testing.T, dir string, from int, after time.Duration) int {
+// killChild runs a test as a child, kills it a while after its first
+// acknowledgement, and returns the last number that it acknowledged.
+func killChild(t *testing.T, test, dir string, from int, after time.Duration) int {
 	t.Helper()
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrashChild$")
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+test+"$")
 	child.Env = append(os.Environ(), crashDir+"="+dir, crashFrom+"="+strconv.Itoa(from))
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()
@@ -190,7 +190,7 @@ func logIDs(t *testing.T, have store.Tenant) []dwn.ID {
 // checkWhole checks that log, keys and messages are the same set of whole batches.
 func checkWhole(t *testing.T, have store.Tenant, ids []dwn.ID, part int) {
 	t.Helper()
-	keys, err := have.Keys(t.Context(), dwn.Scope{})
+	keys, _, err := have.Keys(t.Context(), dwn.Scope{})
 	if err != nil || len(keys) != len(ids) || part != 0 {
 		t.Fatalf("%d keys, %d log entries, %d of a batch (%v)", len(keys), len(ids), part, err)
 	}

@@ -90,7 +90,7 @@ func TestDamageChild(t *testing.T) {
 	}
 	s := openTest(t, dir, Options{})
 	tenant := s.Tenant("did:example:damage")
-	keys, err := tenant.Keys(t.Context(), dwn.Scope{})
+	keys, _, err := tenant.Keys(t.Context(), dwn.Scope{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func Example() {
 		}
 		fmt.Println(outcomes)
 	}
-	keys, err := alice.Keys(context.Background(), dwn.Scope{})
+	keys, _, err := alice.Keys(context.Background(), dwn.Scope{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -12,16 +12,18 @@ import (
 // Keys implements store.Messages. Over everything it is one transaction that
 // scans keys without values, about a second per million. A narrower scope folds
 // the arrival log up to its newest position, in short transactions.
-func (t *tenant) Keys(ctx context.Context, scope dwn.Scope) ([]dwn.Key, error) {
+func (t *tenant) Keys(ctx context.Context, scope dwn.Scope) ([]dwn.Key, uint64, error) {
 	if !scope.All() {
 		return t.keysInScope(ctx, scope)
 	}
 	var keys []dwn.Key
+	var last uint64
 	err := t.store.view(ctx, func(txn *dgraph.Txn) error {
 		row, err := t.row(txn)
 		if err != nil {
 			return err
 		}
+		last = row.last
 		keys = make([]dwn.Key, 0, row.count)
 		err = scan(txn, t.keys.prefix(kindKey), nil, func(item *dgraph.Item) error {
 			key, ok := t.keys.parseKey(item.Key())
@@ -40,16 +42,16 @@ func (t *tenant) Keys(ctx context.Context, scope dwn.Scope) ([]dwn.Key, error) {
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return keys, nil
+	return keys, last, nil
 }
 
 // keysInScope is Keys for a scope that leaves something out.
-func (t *tenant) keysInScope(ctx context.Context, scope dwn.Scope) ([]dwn.Key, error) {
+func (t *tenant) keysInScope(ctx context.Context, scope dwn.Scope) ([]dwn.Key, uint64, error) {
 	keys := []dwn.Key{}
 	rescoped := make(map[dwn.Key]bool) // deletes that changed, and whether they are in scope now
-	err := t.fold(ctx, 1, func(e store.LogEntry) error {
+	last, err := t.fold(ctx, 1, func(e store.LogEntry) error {
 		matches := scope.Matches(e.Attributes)
 		switch {
 		case e.Event == store.EventRescoped:
@@ -60,7 +62,7 @@ func (t *tenant) keysInScope(ctx context.Context, scope dwn.Scope) ([]dwn.Key, e
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if len(rescoped) > 0 {
 		keys = slices.DeleteFunc(keys, func(k dwn.Key) bool { _, changed := rescoped[k]; return changed })
@@ -71,5 +73,5 @@ func (t *tenant) keysInScope(ctx context.Context, scope dwn.Scope) ([]dwn.Key, e
 		}
 	}
 	slices.SortFunc(keys, dwn.Key.Compare)
-	return keys, nil
+	return keys, last, nil
 }

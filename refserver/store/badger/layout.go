@@ -22,7 +22,7 @@ const layoutVersion = 1
 //	rows of the node
 //	00                         layout version
 //	01 tenant                  tenant row: DID, last position, number of messages
-//	02 upload                  tenant: an upload under way
+//	02 upload                  tenant: an upload under way, or chunks that nothing refers to any more
 //
 //	rows of a tenant, all under 10 tenant
 //	m ID 00                    message: position, length, first 256 KiB of its canonical DAG-CBOR
@@ -36,9 +36,10 @@ const layoutVersion = 1
 //	x data                     data that is held: its size, and its bytes or the upload that has them
 //	c upload index             chunk of 256 KiB of an upload
 //	s                          secret
+//	f name                     saved fold: position, size, the upload that has its bytes, checksum (see foldSum)
 //
 // tenant is the SHA-256 of the DID, record that of the recordId, data that of
-// the binary CID, upload 16 random bytes. They have one width each, so no key of one
+// the binary CID, name that of a fold's name, upload 16 random bytes. They have one width each, so no key of one
 // tenant, record or CID can be the prefix of another's, whatever DIDs an adversary
 // makes. The tenant has all 32 bytes: with 16, two DIDs that share their rows
 // could be found by 2^64 work, and tables store the common prefix of neighbouring keys
@@ -58,6 +59,11 @@ const layoutVersion = 1
 // written in one transaction. So is the row x with the last chunks of an upload,
 // after all chunks have been verified: chunks without x are invisible, and those of
 // an upload that a crash cut are removed when the store is opened, found by row 02.
+// A fold is an upload that the row f shows instead: the transaction that writes f for
+// a new one gives the one before its row 02 back, so its chunks go, in a crash too.
+//
+// Stores of before there were folds have no rows f, and versions of before ignore
+// them, so the layout's version is the same.
 const (
 	rowLayout byte = 0x00
 	rowTenant byte = 0x01
@@ -74,15 +80,17 @@ const (
 	kindData    byte = 'x'
 	kindChunk   byte = 'c'
 	kindSecret  byte = 's'
+	kindFold    byte = 'f'
 )
 
 type (
-	digest   [sha256.Size]byte // of a DID, recordId or CID
+	digest   [sha256.Size]byte // of a DID, recordId, CID or name
 	uploadID [16]byte
 )
 
 func dataDigest(c cid.Cid) digest     { return sha256.Sum256(c.Bytes()) }
 func recordDigest(text string) digest { return sha256.Sum256([]byte(text)) }
+func nameDigest(name string) digest   { return sha256.Sum256([]byte(name)) }
 
 func layoutKey() []byte { return []byte{rowLayout} }
 
@@ -157,6 +165,8 @@ func (k keyspace) chunk(u uploadID, index uint32) []byte {
 }
 
 func (k keyspace) secret() []byte { return k.prefix(kindSecret) }
+
+func (k keyspace) fold(name digest) []byte { return append(k.prefix(kindFold), name[:]...) }
 
 // lastNumber returns the number that ends a key of kindLog or kindDelete.
 func lastNumber(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]) }

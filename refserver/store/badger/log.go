@@ -41,18 +41,15 @@ func (t *tenant) Log(ctx context.Context, from uint64) iter.Seq2[store.LogEntry,
 }
 
 // fold calls f for every entry of the log from position from to the one that is
-// the newest when fold begins. It calls f inside of transactions.
-func (t *tenant) fold(ctx context.Context, from uint64, f func(store.LogEntry) error) error {
+// the newest when fold begins, whose position it returns. It calls f inside of
+// transactions.
+func (t *tenant) fold(ctx context.Context, from uint64, f func(store.LogEntry) error) (last uint64, err error) {
 	r := t.reader(from)
-	err := t.store.view(ctx, func(txn *dgraph.Txn) error {
-		row, err := t.row(txn)
-		r.last = row.last
-		return err
-	})
+	r.last, err = t.Last(ctx)
 	for err == nil && !r.done() {
 		err = r.page(ctx, scanSize, f)
 	}
-	return err
+	return r.last, err
 }
 
 // logReader reads the log page by page: each page is a transaction, and the
@@ -152,11 +149,10 @@ func (r *logReader) visit(txn *dgraph.Txn, value []byte, f func(store.LogEntry) 
 	if err != nil {
 		return err
 	}
-	attributes, err := r.attributes(txn, row)
+	entry, err := r.entry(txn, r.next, row)
 	if err != nil {
 		return err
 	}
-	entry := store.LogEntry{Position: r.next, Event: row.event, State: row.state, Key: row.key, Attributes: attributes}
 	if !row.rescopes {
 		r.next++
 		return f(entry)
@@ -167,12 +163,20 @@ func (r *logReader) visit(txn *dgraph.Txn, value []byte, f func(store.LogEntry) 
 			return err
 		}
 	}
-	if err := r.rescope(txn, attributes, f); err != nil {
+	if err := r.rescope(txn, entry.Attributes, f); err != nil {
 		return err
 	}
 	r.expands = false
 	r.next++
 	return nil
+}
+
+// entry returns the acceptance that the row at a position tells of.
+func (r *logReader) entry(txn *dgraph.Txn, position uint64, row logRow) (store.LogEntry, error) {
+	attributes, err := r.attributes(txn, row)
+	return store.LogEntry{
+		Position: position, Accepted: position, Event: row.event, State: row.state, Key: row.key, Attributes: attributes,
+	}, err
 }
 
 // rescope reports the deletes, stored before r.next, of the record whose initial
@@ -195,17 +199,20 @@ func (r *logReader) rescope(txn *dgraph.Txn, initial dwn.Attributes, f func(stor
 		}
 		r.after = position
 		return f(store.LogEntry{
-			Position: r.next, Event: store.EventRescoped, State: row.state, Key: row.key,
+			Position: r.next, Accepted: position, Event: store.EventRescoped, State: row.state, Key: row.key,
 			Attributes: own.Inherit(initial),
 		})
 	})
 }
 
-// row reads the log row at a position that another row refers to.
+// row reads the log row at a position that has to be there.
 func (r *logReader) row(txn *dgraph.Txn, position uint64) (logRow, error) {
 	value, err := read(txn, r.tenant.keys.log(position))
 	if err != nil {
 		return logRow{}, err
+	}
+	if value == nil {
+		return logRow{}, corrupt("log has no position %d", position)
 	}
 	return parseLogRow(value, r.names)
 }
@@ -229,16 +236,22 @@ func (r *logReader) attributes(txn *dgraph.Txn, row logRow) (dwn.Attributes, err
 	if err != nil || row.initial == 0 {
 		return own, err
 	}
-	from, known := r.initial.known[row.initial]
+	return r.inherit(txn, own, row.initial)
+}
+
+// inherit completes the attributes of a delete by those of the initial write that
+// was accepted at a position.
+func (r *logReader) inherit(txn *dgraph.Txn, own dwn.Attributes, position uint64) (dwn.Attributes, error) {
+	from, known := r.initial.known[position]
 	if !known {
-		initial, err := r.row(txn, row.initial)
+		initial, err := r.row(txn, position)
 		if err != nil {
 			return dwn.Attributes{}, err
 		}
 		if from, err = r.own(txn, initial); err != nil {
 			return dwn.Attributes{}, err
 		}
-		r.initial.add(row.initial, from)
+		r.initial.add(position, from)
 	}
 	return own.Inherit(from), nil
 }

@@ -18,9 +18,11 @@ import (
 //   - store.ErrForeign if it holds other files and no store,
 //   - store.ErrUnwritable if it cannot be written to,
 //   - store.ErrFull if too little disk is free to open it safely,
+//   - store.ErrCorrupt if a table of it is damaged,
 //   - store.ErrLayout if a newer version wrote it.
 //
-// What an upload left that a crash cut is removed. The caller closes the store.
+// It reads all of the store once, to see that it is whole. What an upload left that
+// a crash cut is removed. The caller closes the store.
 func Open(dir string, opt Options) (*Store, error) {
 	s := &Store{dir: dir, opt: opt}
 	if s.opt.MinFree == 0 {
@@ -38,14 +40,26 @@ func Open(dir string, opt Options) (*Store, error) {
 	if err := s.room(min(s.opt.MinFree, minFreeToOpen)); err != nil {
 		return nil, err
 	}
-	var err error
-	if s.db, err = openBadger(settings(filepath.Join(dir, contentName), opt.Logger)); err != nil {
-		return nil, openError(dir, err)
+	if err := s.openContent(filepath.Join(dir, contentName)); err != nil {
+		return nil, errors.Join(openError(dir, err), s.lock.release())
 	}
 	if err := errors.Join(s.checkLayout(), s.sweep()); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// openContent locks the folder content, verifies its tables and lets Badger open
+// them. Nobody can change them in between.
+func (s *Store) openContent(content string) (err error) {
+	if s.lock, err = lockFolder(content); err != nil {
+		return err
+	}
+	if err := verifyTables(content); err != nil {
+		return err
+	}
+	s.db, err = openBadger(settings(content, s.opt.Logger).WithBypassLockGuard(s.lock.held()))
+	return err
 }
 
 // openBadger tries a second time where a crash between making a memtable's log
@@ -63,7 +77,7 @@ func openBadger(opt dgraph.Options) (*dgraph.DB, error) {
 // text decides.
 func openError(dir string, err error) error {
 	switch text := err.Error(); {
-	case strings.Contains(text, "directory lock"):
+	case errors.Is(err, errLocked), strings.Contains(text, "directory lock"):
 		return fmt.Errorf("%w: %s is open in another process (a server that is running?); stop it, or talk to it over HTTP",
 			store.ErrLocked, dir)
 	case strings.Contains(text, "permission denied"), strings.Contains(text, "read-only file system"):

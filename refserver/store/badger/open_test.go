@@ -34,6 +34,17 @@ func TestOpenRefuses(t *testing.T) {
 			openTest(t, dir, Options{})
 			return dir
 		}, Options{}, store.ErrLocked},
+		{"open in Badger", func(t *testing.T, dir string) string {
+			if err := openTest(t, dir, Options{}).Close(); err != nil {
+				t.Fatal(err)
+			}
+			db, err := dgraph.Open(settings(filepath.Join(dir, contentName), nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = db.Close() })
+			return dir
+		}, Options{}, store.ErrLocked},
 		{"foreign files", func(t *testing.T, dir string) string {
 			write(t, dir, "letter.txt")
 			return dir
@@ -126,6 +137,20 @@ func TestOpenAfterRefusal(t *testing.T) {
 	}
 }
 
+// TestLocksBadger checks that Badger itself, as older versions use it, cannot open
+// what is open here.
+func TestLocksBadger(t *testing.T) {
+	dir := t.TempDir()
+	openTest(t, dir, Options{})
+	db, err := dgraph.Open(settings(filepath.Join(dir, contentName), nil))
+	if err == nil {
+		_ = db.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "directory lock") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestFolder checks what Open makes and what it puts up with.
 func TestFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
@@ -183,7 +208,7 @@ func TestOpenAfterEmptyLog(t *testing.T) {
 	}
 	empty()
 	s = openTest(t, dir, Options{})
-	if keys, err := s.Tenant("did").Keys(t.Context(), dwn.Scope{}); err != nil || len(keys) != len(entries) {
+	if keys, _, err := s.Tenant("did").Keys(t.Context(), dwn.Scope{}); err != nil || len(keys) != len(entries) {
 		t.Fatalf("%d keys (%v), want %d", len(keys), err, len(entries))
 	}
 }
@@ -208,7 +233,7 @@ func TestFull(t *testing.T) {
 	if _, err := have.KeepSecret(t.Context(), store.Secret{}); !errors.Is(err, store.ErrFull) {
 		t.Errorf("KeepSecret: got %v, want %v", err, store.ErrFull)
 	}
-	if keys, err := have.Keys(t.Context(), dwn.Scope{}); err != nil || len(keys) != 10 {
+	if keys, _, err := have.Keys(t.Context(), dwn.Scope{}); err != nil || len(keys) != 10 {
 		t.Errorf("%d keys (%v), want 10", len(keys), err)
 	}
 	free = DefaultMinFree

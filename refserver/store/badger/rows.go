@@ -100,6 +100,26 @@ func parseDataRow(row []byte) (dataRow, error) {
 	return r, f.end("data")
 }
 
+// foldRow is what is known of a saved fold, whose bytes are the chunks of upload.
+type foldRow struct {
+	position uint64
+	size     int64
+	upload   uploadID
+	sum      digest // see foldSum
+}
+
+func (r foldRow) append(dst []byte) []byte {
+	dst = binary.AppendUvarint(append(dst, rowVersion), r.position)
+	dst = binary.AppendUvarint(dst, uint64(r.size))
+	return append(append(dst, r.upload[:]...), r.sum[:]...)
+}
+
+func parseFoldRow(row []byte) (foldRow, error) {
+	f := versioned(row)
+	r := foldRow{position: f.number(), size: f.size(), upload: f.array16(), sum: f.array32()}
+	return r, f.end("fold")
+}
+
 // wantedRow is the value of a row of kindWanted.
 func appendWanted(dst []byte, w store.Wanted) []byte {
 	dst = binary.AppendUvarint(append(dst, rowVersion), uint64(w.Size))

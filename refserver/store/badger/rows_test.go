@@ -16,6 +16,7 @@ var reencode = []func([]byte) []byte{
 	func(b []byte) []byte { return again(b, parseMessageRow, messageRow.append) },
 	func(b []byte) []byte { return again(b, parseRecordRow, recordRow.append) },
 	func(b []byte) []byte { return again(b, parseDataRow, dataRow.append) },
+	func(b []byte) []byte { return again(b, parseFoldRow, foldRow.append) },
 	func(b []byte) []byte {
 		return again(b, parseWanted, func(w store.Wanted, dst []byte) []byte { return appendWanted(dst, w) })
 	},
@@ -46,6 +47,7 @@ func FuzzRows(f *testing.F) {
 		recordRow{position: 1 << 40, initial: m.ID(), deletes: 2}.append(nil),
 		dataRow{size: 2, inline: []byte("ab")}.append(nil),
 		dataRow{size: 1 << 20, upload: uploadID{1}}.append(nil),
+		foldRow{position: 1 << 33, size: 16 << 20, upload: uploadID{2}, sum: digest{3}}.append(nil),
 		appendWanted(nil, store.Wanted{CID: named.CID, Size: math.MaxInt64}),
 		appendSecret(nil, store.Secret{Generation: 5}),
 		logRow{event: store.EventAccepted, state: store.StateMember, key: m.Key(), initial: 9, own: m.Attributes()}.append(nil),
@@ -112,7 +114,7 @@ func TestKeyOrder(t *testing.T) {
 func TestKeysOfTenants(t *testing.T) {
 	var prefixes [][]byte
 	for _, did := range []string{"", "a", "ab"} {
-		for _, kind := range []byte{kindMessage, kindKey, kindLog, kindRecord, kindDelete, kindNames, kindWanted, kindData, kindChunk, kindSecret} {
+		for _, kind := range []byte{kindMessage, kindKey, kindLog, kindRecord, kindDelete, kindNames, kindWanted, kindData, kindChunk, kindSecret, kindFold} {
 			prefixes = append(prefixes, newKeyspace(did).prefix(kind))
 		}
 		prefixes = append(prefixes, newKeyspace(did).tenant())

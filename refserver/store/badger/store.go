@@ -24,6 +24,8 @@ type Store struct {
 	dir string
 	opt Options
 	db  *dgraph.DB
+	// lock keeps other processes out. Zero where Badger does that itself.
+	lock folderLock
 
 	mu      sync.Mutex
 	closed  bool
@@ -63,7 +65,7 @@ func (s *Store) Close() error {
 	s.users.Wait()
 	var err error
 	s.closing.Do(func() {
-		if err = s.db.Close(); err != nil {
+		if err = errors.Join(s.db.Close(), s.lock.release()); err != nil {
 			err = fmt.Errorf("close store in %s: %w", s.dir, err)
 		}
 	})

@@ -29,8 +29,8 @@ func (t *tenant) PutData(ctx context.Context, c cid.Cid, r io.Reader) error {
 	if err != nil || held {
 		return err
 	}
-	up := &upload{ctx: ctx, tenant: t, buf: make([]byte, 0, min(limit, flushSize))}
-	if _, err := rand.Read(up.id[:]); err != nil {
+	up, err := t.newUpload(ctx, limit)
+	if err != nil {
 		return err
 	}
 	have, size, err := datacid.Of(io.TeeReader(io.LimitReader(r, min(limit, math.MaxInt64-1)+1), up))
@@ -70,7 +70,8 @@ func (t *tenant) expect(ctx context.Context, c cid.Cid) (limit int64, held bool,
 	return limit, held, err
 }
 
-// upload is a Writer that keeps chunks where nobody sees them.
+// upload is a Writer that keeps chunks where nobody sees them: of record data, or
+// of a fold.
 type upload struct {
 	ctx    context.Context // of the one call that the upload lives for
 	tenant *tenant
@@ -78,6 +79,13 @@ type upload struct {
 	buf    []byte // not yet written
 	chunks uint32 // written
 	err    error  // the first of Write
+}
+
+// newUpload begins an upload of at most limit bytes.
+func (t *tenant) newUpload(ctx context.Context, limit int64) (*upload, error) {
+	u := &upload{ctx: ctx, tenant: t, buf: make([]byte, 0, min(limit, flushSize))}
+	_, err := rand.Read(u.id[:])
+	return u, err
 }
 
 func (u *upload) Write(p []byte) (int, error) {
@@ -145,13 +153,8 @@ func (u *upload) finish(c cid.Cid, size int64) error {
 		if size <= dwn.MaxInlineData {
 			return keepInline(txn, t.keys, d, u.buf)
 		}
-		if err := u.putChunks(txn); err != nil {
+		if err := u.complete(txn); err != nil {
 			return err
-		}
-		if u.chunks > 0 {
-			if err := txn.Delete(uploadKey(u.id)); err != nil {
-				return err
-			}
 		}
 		return showData(txn, t.keys, d, dataRow{size: size, upload: u.id})
 	})
@@ -159,6 +162,15 @@ func (u *upload) finish(c cid.Cid, size int64) error {
 		return errors.Join(err, u.abandon())
 	}
 	return err
+}
+
+// complete writes the last chunks and takes the upload out of those under way: the
+// transaction's other rows make it visible.
+func (u *upload) complete(txn *dgraph.Txn) error {
+	if err := u.putChunks(txn); err != nil || u.chunks == 0 {
+		return err
+	}
+	return txn.Delete(uploadKey(u.id))
 }
 
 // hasPrefix reports whether any key begins with prefix.
@@ -175,12 +187,16 @@ func (u *upload) abandon() error {
 	if u.chunks == 0 {
 		return nil
 	}
-	ctx := context.WithoutCancel(u.ctx)
-	if err := u.tenant.store.enter(ctx); err != nil {
+	return u.tenant.discard(u.ctx, u.id)
+}
+
+// discard removes an upload that is marked as under way. ctx may have ended.
+func (t *tenant) discard(ctx context.Context, id uploadID) error {
+	if err := t.store.enter(context.WithoutCancel(ctx)); err != nil {
 		return nil // closed: removed when the store is opened again
 	}
-	defer u.tenant.store.leave()
-	return u.tenant.store.removeUpload(u.tenant.keys, u.id)
+	defer t.store.leave()
+	return t.store.removeUpload(t.keys, id)
 }
 
 // sweep removes all uploads. It runs before anyone can begin one.

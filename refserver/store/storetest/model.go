@@ -100,18 +100,19 @@ func (m *model) keys(scope dwn.Scope) []dwn.Key {
 // each of scopes.
 func (m *model) check(t *testing.T, have store.Tenant, scopes ...dwn.Scope) {
 	t.Helper()
-	keys := keysOf(t, have, dwn.Scope{})
-	if want := m.keys(dwn.Scope{}); !slices.Equal(keys, want) {
-		t.Fatalf("Keys: %d keys that differ from the %d expected", len(keys), len(want))
+	keys, last := keysOf(t, have, dwn.Scope{})
+	if want := m.keys(dwn.Scope{}); !slices.Equal(keys, want) || last != uint64(len(want)) {
+		t.Fatalf("Keys: %d keys at position %d that differ from the %d expected", len(keys), last, len(want))
 	}
 	m.checkEntries(t, have, keys)
 	m.checkInitials(t, have)
 	states := m.checkLog(t, have)
 	for _, scope := range scopes {
 		want := m.keys(scope)
-		if got := keysOf(t, have, scope); !slices.Equal(got, want) {
-			t.Fatalf("Keys of %s: got %d keys, want %d", scope.AppendJSON(nil), len(got), len(want))
+		if got, at := keysOf(t, have, scope); !slices.Equal(got, want) || at != last {
+			t.Fatalf("Keys of %s: got %d keys at position %d, want %d at %d", scope.AppendJSON(nil), len(got), at, len(want), last)
 		}
+		checkRanges(t, have, scope, want, last)
 		folded := []dwn.Key{}
 		for key, attributes := range states {
 			if scope.Matches(attributes) {
@@ -177,20 +178,27 @@ func checkOpen(t *testing.T, have store.Data, c cid.Cid, data []byte) {
 func (m *model) checkLog(t *testing.T, have store.Tenant) map[dwn.Key]dwn.Attributes {
 	t.Helper()
 	states := make(map[dwn.Key]dwn.Attributes)
+	accepted := make(map[dwn.Key]uint64)
 	position := uint64(0)
-	for _, e := range logOf(t, have, 0) {
+	entries := logOf(t, have, 0)
+	for _, e := range entries {
 		_, known := states[e.Key]
 		switch {
 		case e.State != store.StateMember:
 			t.Fatalf("position %d has state %d", e.Position, e.State)
 		case e.Event == store.EventAccepted && e.Position == position+1 && !known:
 			position++
+			accepted[e.Key] = position
 		case e.Event == store.EventRescoped && e.Position == position && known:
 		default:
 			t.Fatalf("event %d at position %d after position %d", e.Event, e.Position, position)
 		}
+		if e.Accepted != accepted[e.Key] {
+			t.Fatalf("position %d: accepted at %d, want %d", e.Position, e.Accepted, accepted[e.Key])
+		}
 		states[e.Key] = e.Attributes
 	}
+	checkAt(t, have, entries)
 	if int(position) != len(m.messages) {
 		t.Fatalf("log ends at position %d, want %d", position, len(m.messages))
 	}
@@ -203,13 +211,13 @@ func (m *model) checkLog(t *testing.T, have store.Tenant) map[dwn.Key]dwn.Attrib
 	return states
 }
 
-func keysOf(t *testing.T, have store.Messages, scope dwn.Scope) []dwn.Key {
+func keysOf(t *testing.T, have store.Messages, scope dwn.Scope) (keys []dwn.Key, last uint64) {
 	t.Helper()
-	keys, err := have.Keys(t.Context(), scope)
+	keys, last, err := have.Keys(t.Context(), scope)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return keys
+	return keys, last
 }
 
 func getAll(t *testing.T, have store.Messages, ids []dwn.ID) []store.Entry {

@@ -179,7 +179,7 @@ func testLargeAttributes(t *testing.T, b *bed) {
 	m.putAll(t, have, batch[2:100]...)
 	m.putAll(t, have, batch...)
 	scopes := []dwn.Scope{scopeOf(t, `{"method":"Delete"}`), scopeOf(t, `{"schema":"https://example.org/x"}`)}
-	keys, err := have.Keys(t.Context(), scopes[0])
+	keys, _, err := have.Keys(t.Context(), scopes[0])
 	if err != nil || len(keys) != store.MaxBatch-2 {
 		t.Fatalf("%d deletes in scope, want %d (%v)", len(keys), store.MaxBatch-2, err)
 	}

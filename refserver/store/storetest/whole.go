@@ -156,9 +156,9 @@ func readWhile(t *testing.T, have store.Tenant, done <-chan struct{}) {
 			return
 		default:
 		}
-		keys := keysOf(t, have, dwn.Scope{})
-		if len(keys) < before || !slices.IsSortedFunc(keys, dwn.Key.Compare) {
-			t.Errorf("%d keys after %d, or unsorted", len(keys), before)
+		keys, last := keysOf(t, have, dwn.Scope{})
+		if len(keys) < before || uint64(len(keys)) != last || !slices.IsSortedFunc(keys, dwn.Key.Compare) {
+			t.Errorf("%d keys as of position %d after %d, or unsorted", len(keys), last, before)
 			return
 		}
 		before = len(keys)
@@ -181,6 +181,7 @@ func readWhile(t *testing.T, have store.Tenant, done <-chan struct{}) {
 			t.Errorf("log of %d for %d keys", position, before)
 			return
 		}
+		checkMoment(t, have, scopeOf(t, `{"contextId":"c/d"}`))
 	}
 }
 
@@ -220,8 +221,12 @@ func everyCall(ctx context.Context, s store.Store, have store.Tenant, entry stor
 	errs := make(map[string]error)
 	named, _ := entry.Message.Data()
 	_, errs["Put"] = have.Put(ctx, []store.Entry{entry})
-	_, errs["Keys"] = have.Keys(ctx, dwn.Scope{})
-	_, errs["Keys of the zero tenant"] = s.Tenant("").Keys(ctx, dwn.Scope{})
+	_, _, errs["Keys"] = have.Keys(ctx, dwn.Scope{})
+	_, _, errs["Keys of the zero tenant"] = s.Tenant("").Keys(ctx, dwn.Scope{})
+	_, _, errs["KeysIn"] = have.KeysIn(ctx, dwn.Scope{}, firstKey, lastKey)
+	_, errs["Last"] = have.Last(ctx)
+	for _, errs["At"] = range have.At(ctx, []uint64{1}) {
+	}
 	for _, errs["Get"] = range have.Get(ctx, []dwn.ID{entry.Message.ID()}) {
 	}
 	for _, errs["Log"] = range have.Log(ctx, 0) {
@@ -235,6 +240,9 @@ func everyCall(ctx context.Context, s store.Store, have store.Tenant, entry stor
 	_, _, errs["OpenData"] = have.OpenData(ctx, named.CID)
 	errs["PutData"] = have.PutData(ctx, named.CID, strings.NewReader(string(entry.Data)))
 	_, _, errs["Secret"] = have.Secret(ctx)
+	_, _, _, errs["Fold"] = have.Fold(ctx, "f")
+	errs["KeepFold"] = have.KeepFold(ctx, "f", 1, make([]byte, 3<<20))
+	errs["KeepFold of nil"] = have.KeepFold(ctx, "f", 1, nil)
 	_, errs["KeepSecret"] = have.KeepSecret(ctx, store.Secret{Generation: 1 << 60})
 	return errs
 }

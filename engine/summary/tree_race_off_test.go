@@ -1,0 +1,6 @@
+//go:build !race
+
+package summary_test
+
+// manyItems is what the numbers of a tree are promised for.
+const manyItems = 1_000_000

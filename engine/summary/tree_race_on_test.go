@@ -1,0 +1,7 @@
+//go:build race
+
+package summary_test
+
+// manyItems is smaller than it should be, because the race detector makes all ten times
+// slower and the tests that use it have one goroutine.
+const manyItems = 100_000

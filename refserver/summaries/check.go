@@ -1,0 +1,148 @@
+package summaries
+
+import (
+	"context"
+	"errors"
+
+	"github.com/dwn-sync/dwnsync/engine/dwn"
+	"github.com/dwn-sync/dwnsync/engine/summary"
+	"github.com/dwn-sync/dwnsync/refserver/store"
+)
+
+// Check compares all summaries that are kept of a tenant, part by part, with those
+// that a scan of everything makes, and the keys that are stored with the log. Where
+// none are in memory, those under the tenant's secret are loaded first. The first
+// difference is a *DriftError. Syncs of the tenant wait meanwhile: some seconds for
+// 10^6 messages.
+func (k *Keeper) Check(ctx context.Context, did string) error {
+	return k.each(ctx, did, func(v *kept) error {
+		view, err := v.advance(ctx)
+		if err != nil {
+			return err
+		}
+		return v.check(ctx, view)
+	})
+}
+
+// Rebuild makes all summaries that are kept of a tenant again, from the log, and
+// saves those of the whole tenant. What was saved before is removed first.
+func (k *Keeper) Rebuild(ctx context.Context, did string) error {
+	if err := k.stopped(); err != nil {
+		return err
+	}
+	if err := forgetSaved(ctx, k.store.Tenant(did)); err != nil {
+		return err
+	}
+	return k.each(ctx, did, func(v *kept) error {
+		last, err := v.rows.Last(ctx)
+		if err != nil {
+			return err
+		}
+		if err := v.rebuild(ctx, last); err != nil {
+			return err
+		}
+		v.publish()
+		if !v.scope.All() {
+			return nil
+		}
+		return v.save(ctx, v.set.Freeze())
+	})
+}
+
+// each calls f for everything that is kept of a tenant, in its turn.
+func (k *Keeper) each(ctx context.Context, did string, f func(*kept) error) error {
+	if err := k.enter(); err != nil {
+		return err
+	}
+	defer k.work.Done()
+	views, err := k.keptOf(ctx, did)
+	if err != nil {
+		return err
+	}
+	for _, v := range views {
+		if err := v.take(ctx); err != nil {
+			return err
+		}
+		err := f(v)
+		v.release()
+		k.settle(v)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keptOf returns what is kept of a tenant. What is not, is that under the tenant's
+// secret, if it has one.
+func (k *Keeper) keptOf(ctx context.Context, did string) ([]*kept, error) {
+	secret, ok, err := k.store.Tenant(did).Secret(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		k.find(did, dwn.Scope{}, secret)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var views []*kept
+	if t := k.tenants[did]; t != nil {
+		for _, e := range t.epochs {
+			for _, v := range e.views {
+				views = append(views, v)
+			}
+		}
+	}
+	return views, nil
+}
+
+// check compares what a view of this moment says with a scan, in its turn.
+func (v *kept) check(ctx context.Context, view *View) error {
+	items, err := v.gather(ctx, view.Position)
+	if err != nil {
+		return err
+	}
+	if err := v.checkMessages(ctx, view, items); err != nil {
+		return err
+	}
+	want, err := v.build(items, view.Position, v.set.Params())
+	if err != nil {
+		return err
+	}
+	part, err := v.set.Differs(want)
+	if err == nil && part != "" {
+		err = &DriftError{Scope: v.scope, Part: part}
+	}
+	return err
+}
+
+// checkMessages compares the keys that are stored with those in the log.
+func (v *kept) checkMessages(ctx context.Context, view *View, items []summary.SetItem) error {
+	keys, err := view.Keys(ctx)
+	if errors.Is(err, ErrDrift) {
+		if uint64(len(items)) == view.Root.Count {
+			err = &DriftError{Scope: v.scope, Part: PartMessages}
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	same := len(keys) == len(items)
+	for i := 0; same && i < len(keys); i++ {
+		same = keys[i] == items[i].Key
+	}
+	if !same {
+		return &DriftError{Scope: v.scope, Part: PartMessages}
+	}
+	return nil
+}
+
+// forgetSaved removes what is saved of a tenant.
+func forgetSaved(ctx context.Context, rows store.Tenant) error {
+	var errs []error
+	for generation := range uint64(maxEpochs) {
+		errs = append(errs, rows.KeepFold(ctx, foldName(generation), 0, nil))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,57 @@
+// Package summaries keeps the linear summaries of the views of a store's tenants
+// up to date: what package summary computes, as folds over the arrival log.
+//
+// A write costs nothing here. Whoever asks for a view has its summaries caught up
+// with the tail of the log first, so what a View says is exactly the set of the
+// entries that were committed, after any crash and however many processes write.
+// Summaries of everything a tenant has are saved with the store, now and then and
+// in the background; opening loads them and replays the tail. Those of narrower
+// scopes are made from the log on first use, and the least recently used are dropped
+// where memory ends.
+//
+// What is saved is never trusted: damaged, of another secret, of another version or
+// ahead of the log, it is thrown away and made again.
+package summaries
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/dwn-sync/dwnsync/engine/dwn"
+	"github.com/dwn-sync/dwnsync/engine/summary"
+)
+
+var (
+	// ErrDrift: summaries that are not those of the messages. A *DriftError says
+	// which part. Keeper.Rebuild mends it.
+	ErrDrift = errors.New("summaries differ from the messages")
+	// ErrTooLong: a log of more entries than the index of short IDs has positions
+	// for, 2^32-1.
+	ErrTooLong = errors.New("arrival log is too long for summaries")
+)
+
+// PartMessages is the part of a DriftError that is no summary: the keys that are
+// stored and the arrival log are not of the same messages.
+const PartMessages summary.Part = "messages"
+
+// DriftError says which part of a view's summaries is wrong. It is an ErrDrift.
+type DriftError struct {
+	Scope dwn.Scope
+	Part  summary.Part
+}
+
+func (e *DriftError) Error() string {
+	return fmt.Sprintf("%v: %s of the view %q", ErrDrift, e.Part, Label(e.Scope))
+}
+
+// Unwrap returns ErrDrift.
+func (e *DriftError) Unwrap() error { return ErrDrift }
+
+// Label names the view that a scope narrows a tenant to: the canonical JSON of the
+// scope, and nothing for everything. A view's secret is summary.Derive of it.
+func Label(scope dwn.Scope) []byte {
+	if scope.All() {
+		return nil
+	}
+	return scope.AppendJSON(nil)
+}

@@ -1,0 +1,142 @@
+package summaries
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/dwn-sync/dwnsync/engine/dwn"
+	"github.com/dwn-sync/dwnsync/engine/summary"
+	"github.com/dwn-sync/dwnsync/refserver/store"
+)
+
+// What is saved: a version, the key accepted at the position that it covers (time
+// big-endian, ID), then the form of a summary.Set. The key tells a log that was
+// rolled back and written on from the one that was folded.
+const (
+	savedVersion = 1
+	savedHead    = 1 + 8 + len(dwn.ID{})
+)
+
+var errSaved = errors.New("saved summaries are of no use")
+
+// foldName names what is saved under a secret. Two successive generations have
+// places of their own, so that a rotation keeps what both have.
+func foldName(generation uint64) string { return fmt.Sprintf("summaries %d", generation%maxEpochs) }
+
+// load returns the saved summaries, and nil if there are none or they cannot be used
+// for a log that ends at last.
+func (v *kept) load(ctx context.Context, last uint64) (*summary.Set, error) {
+	if !v.scope.All() {
+		return nil, nil
+	}
+	at, data, ok, err := v.rows.Fold(ctx, foldName(v.secret.Generation))
+	if err == nil && !ok {
+		return nil, nil
+	}
+	var set *summary.Set
+	if err == nil {
+		set, err = v.parse(ctx, data, at, last)
+	}
+	if errors.Is(err, errSaved) || errors.Is(err, store.ErrFoldDamaged) || errors.Is(err, summary.ErrEncoding) {
+		v.keeper.opt.Logger.Warn("saved summaries are thrown away and made again", "error", err)
+		return nil, nil
+	}
+	return set, err
+}
+
+func (v *kept) parse(ctx context.Context, data []byte, at, last uint64) (*summary.Set, error) {
+	switch {
+	case len(data) < savedHead || data[0] != savedVersion:
+		return nil, fmt.Errorf("%w: other form, %d bytes", errSaved, len(data))
+	case at == 0 || at > last:
+		return nil, fmt.Errorf("%w: they cover the log to %d, it ends at %d", errSaved, at, last)
+	}
+	key, err := keyAt(ctx, v.rows, at)
+	if err != nil {
+		return nil, err
+	}
+	if key != (dwn.Key{Time: int64(binary.BigEndian.Uint64(data[1:])), ID: dwn.ID(data[9:savedHead])}) {
+		return nil, fmt.Errorf("%w: position %d of the log has another message", errSaved, at)
+	}
+	set, err := summary.DecodeSet(v.key, data[savedHead:])
+	if err != nil {
+		return nil, err
+	}
+	if set.Position() != at || !v.fits(set) {
+		return nil, fmt.Errorf("%w: of position %d, saved as %d, or of other options", errSaved, set.Position(), at)
+	}
+	return set, nil
+}
+
+// fits reports that a saved set has the options that a new one would get.
+func (v *kept) fits(set *summary.Set) bool {
+	want := v.keeper.opt.Set
+	want.Params = set.Params()
+	if p := v.keeper.opt.Set.Params; p != (summary.Params{}) {
+		want.Params = p
+	}
+	return set.Fits(want)
+}
+
+// unsaved returns how many entries of the log came since the last save.
+func (v *kept) unsaved() uint64 {
+	position, saved := v.set.Position(), v.saved.Load()
+	return position - min(saved, position)
+}
+
+// saveSoon starts to save a whole tenant's summaries if much came since the last
+// time, in its turn. Others wait for a copy of them, not for the disk.
+func (v *kept) saveSoon() {
+	if !v.scope.All() || v.unsaved() < v.keeper.opt.SaveEvery || !v.busy.TryLock() {
+		return
+	}
+	frozen := v.set.Freeze()
+	v.keeper.work.Go(func() {
+		defer v.busy.Unlock()
+		v.saveOrWarn(frozen)
+	})
+}
+
+// saveDropped saves what was dropped, if enough came since the last time that
+// reading it again would be felt.
+func (v *kept) saveDropped() {
+	if v.take(context.Background()) != nil {
+		return
+	}
+	if v.set == nil || v.torn || v.unsaved() <= v.keeper.opt.SaveEvery/100 {
+		v.release()
+		return
+	}
+	frozen := v.set.Freeze()
+	v.release()
+	v.busy.Lock() // a save under way is of an older position
+	defer v.busy.Unlock()
+	v.saveOrWarn(frozen)
+}
+
+func (v *kept) saveOrWarn(frozen *summary.Frozen) {
+	if err := v.save(context.Background(), frozen); err != nil {
+		v.keeper.opt.Logger.Warn("summaries were not saved", "error", err)
+	}
+}
+
+// save writes the summaries as of one moment. The empty log is not worth it.
+func (v *kept) save(ctx context.Context, frozen *summary.Frozen) error {
+	position := frozen.Position()
+	if position == 0 {
+		return nil
+	}
+	key, err := keyAt(ctx, v.rows, position)
+	if err != nil {
+		return err
+	}
+	data := binary.BigEndian.AppendUint64([]byte{savedVersion}, uint64(key.Time))
+	data = frozen.AppendBinary(append(data, key.ID[:]...))
+	if err := v.rows.KeepFold(ctx, foldName(v.secret.Generation), position, data); err != nil {
+		return err
+	}
+	v.saved.Store(position)
+	return nil
+}
