@@ -11,6 +11,10 @@
 //	reconcile_test.go  what do the strategies send and compute, beside other systems?
 //	real_test.go       and on real data: the shipped corpus, and any git repository?
 //	sync_test.go       what does a sync of real messages between two stores cost?
+//	summary_test.go    what does it cost to keep linear summaries, and to ask them?
+//	sketches_test.go   how many cells does a difference take, and how long to decode?
+//	estimate_test.go   how well is a difference estimated?
+//	open_test.go       what does opening a node take that keeps summaries?
 //
 // The other systems are those of bench/internal/baseline. The module in bench/peers
 // measures the filters beside other libraries.
@@ -32,7 +36,7 @@
 //	-git DIR        real_test.go reconciles commits of this git repository too (absolute, or
 //	                relative to bench): the initiator holds those that A reaches, the
 //	-revisions A,B  responder those of B, each a branch, a tag or what git rev-list takes
-//	-fixtures DIR   keeps the stores that io_test.go reads, for the next run
+//	-fixtures DIR   keeps the stores that io_test.go and open_test.go read, for the next run
 //
 // Every part of a benchmark's name after the first is a key=value pair, so that
 // tools can group by it. The plain go test runs each benchmark at its smallest, and fails

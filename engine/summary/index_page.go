@@ -229,7 +229,7 @@ func (x *Index) newBlock() uint32 {
 func (x *Index) reserve(n int) {
 	count := max(1, (n+x.load-1)/x.load)
 	if x.shortBits < 32 {
-		count = min(count, 1<<x.shortBits)
+		count = int(min(int64(count), 1<<x.shortBits)) // more than 2^31 pages do not fit a 32-bit int
 	}
 	x.level = bits.Len(uint(count)) - 1
 	x.split = uint32(count - 1<<x.level)

@@ -1,5 +1,8 @@
-// Package summary holds the linear summaries of a set of items: today its root,
-// the count of its keys with their keyed fingerprint.
+// Package summary holds the linear summaries of a set of items: its root, the count of
+// its keys with their keyed fingerprint; the fingerprint tree, which has the root of every
+// bucket of keys; the sketch, from which a symmetric difference is decoded; estimators
+// of how large that is; and the index that finds the items of short IDs. A Set is
+// all of them for one view.
 //
 // The package is mathematics: it reads no clock, disk or network, and starts no
 // goroutine. Everything in it is additive: the summary of a disjoint union is

@@ -277,6 +277,28 @@ func TestSketchWraps(t *testing.T) {
 	}
 }
 
+// TestSketchBothSides: both sides of a subtraction have items of their own, so sums of
+// checks go below zero and have to wrap at their own width, whatever that is.
+func TestSketchBothSides(t *testing.T) {
+	for _, bits := range []int{4, 8, 24, 31, 32} {
+		c := coderOf(7, summary.Params{ShortBits: 48, CheckBits: bits})
+		for _, merge := range []bool{false, true} {
+			here, there := sketchOf(t, c, 64, map[uint64]int{1: 1, 2: 1, 3: 1}), sketchOf(t, c, 64, map[uint64]int{3: 1, 4: 1, 5: 1})
+			join, want := here.Subtract, map[uint64]int{1: 1, 2: 1, 4: -1, 5: -1}
+			if merge {
+				there = sketchOf(t, c, 64, map[uint64]int{1: -1, 2: -1, 9: -1})
+				join, want = here.Merge, map[uint64]int{3: 1, 9: -1}
+			}
+			if err := join(there); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := decodeChecked(t, c, here); err != nil || !maps.Equal(got, want) {
+				t.Errorf("checks of %d bits, merged %t: got %v, %v, want %v", bits, merge, got, err, want)
+			}
+		}
+	}
+}
+
 // TestShortIDZero: edge cases 28 and 31, an item that changes no exclusive or. Its
 // check is odd, so it shows.
 func TestShortIDZero(t *testing.T) {

@@ -222,9 +222,13 @@ func checkResolve(tb testing.TB, view *View, keys []dwn.Key, key [32]byte) {
 	for byShort[absent] != nil {
 		absent++
 	}
-	got, unknown, err := view.Resolve(context.Background(), append(shorts, absent))
-	if err != nil || !slices.Equal(unknown, []uint64{absent}) {
-		tb.Fatalf("unknown %v, want %v (%v)", unknown, absent, err)
+	wrong := []uint64{absent}
+	if bits := view.Params().ShortBits; bits < 64 && len(shorts) > 0 {
+		wrong = append(wrong, shorts[0]|1<<bits) // wider than a short ID is
+	}
+	got, unknown, err := view.Resolve(context.Background(), slices.Concat(shorts, wrong, shorts)) // each twice
+	if err != nil || !slices.Equal(unknown, wrong) {
+		tb.Fatalf("unknown %v, want %v (%v)", unknown, wrong, err)
 	}
 	slices.SortFunc(got, dwn.Key.Compare)
 	if !slices.Equal(got, keys) {

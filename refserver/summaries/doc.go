@@ -34,6 +34,10 @@ var (
 // stored and the arrival log are not of the same messages.
 const PartMessages summary.Part = "messages"
 
+// PartSaved is the part of a DriftError that is what is saved of all summaries together:
+// its bytes are not those that were saved.
+const PartSaved summary.Part = "saved form"
+
 // DriftError says which part of a view's summaries is wrong. It is an ErrDrift.
 type DriftError struct {
 	Scope dwn.Scope

@@ -67,14 +67,14 @@ func (v *View) undo(ctx context.Context, keys []dwn.Key, at uint64) ([]dwn.Key, 
 	return slices.DeleteFunc(keys, func(k dwn.Key) bool { _, is := later[k]; return is }), nil
 }
 
-// Resolve returns the keys of all items of the view with one of these short IDs, and
-// the short IDs that none has. Every key was read from the store and accepted at or
+// Resolve returns the keys of all items of the view with one of these short IDs, each
+// key once, and the short IDs that none has. Every key was read from the store and accepted at or
 // before Position. An item that left a scoped view since is unknown; one that entered
 // it since may be among the keys.
 func (v *View) Resolve(ctx context.Context, shorts []uint64) (keys []dwn.Key, unknown []uint64, err error) {
 	positions, owners := v.positions(shorts)
 	expander := summary.NewExpander(v.kept.key, v.params)
-	known := make([]bool, len(shorts))
+	known := make(map[uint64]bool, len(shorts))
 	i := 0
 	for e, err := range v.kept.rows.At(ctx, positions) {
 		if err != nil {
@@ -84,12 +84,12 @@ func (v *View) Resolve(ctx context.Context, shorts []uint64) (keys []dwn.Key, un
 		if have := expander.Key(e.Key).Short; have != short {
 			return nil, nil, fmt.Errorf("position %d: %w", e.Position, &DriftError{Scope: v.kept.scope, Part: summary.PartIndex})
 		}
-		known[owners[i]] = true
+		known[short] = true
 		keys = append(keys, e.Key)
 		i++
 	}
-	for i, short := range shorts {
-		if !known[i] {
+	for _, short := range shorts {
+		if !known[short] {
 			unknown = append(unknown, short)
 		}
 	}
@@ -106,7 +106,13 @@ func (v *View) positions(shorts []uint64) (positions []uint64, owners []int) {
 		return nil, nil
 	}
 	var found []uint32
+	seen := make(map[uint64]bool, len(shorts))
+	mask := ^uint64(0) >> (64 - v.params.ShortBits)
 	for i, short := range shorts {
+		if short&^mask != 0 || seen[short] {
+			continue // no short ID of this view, or one asked for before
+		}
+		seen[short] = true
 		found = set.Resolve(found[:0], short)
 		for _, position := range found {
 			if uint64(position) <= v.Position {

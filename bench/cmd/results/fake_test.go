@@ -87,6 +87,8 @@ func (f fake) write(t *testing.T) string {
 			for _, n := range f.sizes(1000, 10_000, 100_000) {
 				f.lines(&text, fmt.Sprintf("BenchmarkRoot/n=%d", n), f.count, "ns/op", 150*float64(n), "ns/key", 150.0)
 			}
+		case "summaries":
+			f.summaries(&text)
 		case "real":
 			for i, system := range []string{"fuse", "ribbon", "riblt", "negentropy", "mst"} {
 				f.lines(&text, "BenchmarkReal/system="+system+"/data=corpus/n=1431/d=71", f.count, metadata, float64(2000-100*i), "rounds/op", 1.0)

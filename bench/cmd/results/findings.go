@@ -53,6 +53,7 @@ func (r report) findings() []finding {
 	for _, data := range r["real"].labels("data") {
 		all = append(all, finding{name: "least metadata, real sets, " + data, file: "real", data: data, contenders: r["real"].where("/data:%q", data).points, title: bySystemName, unit: metadata})
 	}
+	all = append(all, r.summaryFindings()...)
 	return append(all, r.lossFindings()...)
 }
 

@@ -31,12 +31,12 @@ type part struct {
 
 // files are the names of all raw files, in the order in which they are measured.
 func files() []string {
-	return []string{"quality", "peers", "portable", "filters", "memory", "lost", "segments", "reconcile", "roots", "real", "links", "io", "sync"}
+	return []string{"quality", "peers", "portable", "filters", "memory", "lost", "segments", "reconcile", "roots", "real", "links", "io", "sync", "summaries"}
 }
 
 // exactUnits are those of what does not vary from run to run.
 func exactUnits() []string {
-	return []string{"bits/key", "fpr", "denied/op", "whole-B/op", "data-B/op"}
+	return []string{"bits/key", "fpr", "denied/op", "whole-B/op", "data-B/op", "cells/diff", "p99-cells/diff", "error/d", "mean/d"}
 }
 
 func passes(opt options) []pass {
@@ -51,7 +51,7 @@ func passes(opt options) []pass {
 		case "reconcile", "real", "segments", "links", "sync":
 			p.seeded = true
 		}
-		p.stores = name == "io"
+		p.stores = name == "io" || name == "summaries"
 		if opt.quick {
 			p.seed = quickSeeds
 		}
@@ -98,6 +98,18 @@ func parts(name string, opt options) []part {
 		return []part{{"^BenchmarkReal$", "10x", opt.count, flags}}
 	case "sync":
 		return one("^BenchmarkSync$", "4x", opt.count)
+	case "summaries":
+		stores := "^n=100000?$" // 100000 is a small size here, which the benchmarks have with -large only
+		if opt.large {
+			stores = "^n="
+		}
+		// Cells and estimates are drawn by fixed numbers: repeating them would say nothing new.
+		return []part{
+			{"^BenchmarkSummary(Insert|Range|Fold|Decode)$", opt.benchtime, opt.count, flags},
+			{"^BenchmarkSummary(Cells|Estimate)$", "1x", 1, flags},
+			{"^BenchmarkSummaryOpen$/" + stores, "1x", opt.count, []string{"-large"}},
+			{"^BenchmarkSummaryScoped$/./" + stores, "1x", opt.count, []string{"-large"}},
+		}
 	}
 	return largeParts(name, opt)
 }
@@ -184,6 +196,13 @@ func quickParts(name string, opt options) []part {
 		}
 	case "io":
 		return []part{{"^BenchmarkLinearIO$/./^n=1000?0?0?$", "1x", often, large}}
+	case "summaries":
+		return []part{
+			{"^BenchmarkSummary(Insert|Range|Fold|Decode)$", opt.benchtime, often, nil},
+			{"^BenchmarkSummary(Cells|Estimate)$", "1x", once, nil},
+			{"^BenchmarkSummaryOpen$/^n=100000?$", "1x", often, large},
+			{"^BenchmarkSummaryScoped$/./^n=100000?$", "1x", often, large},
+		}
 	}
 	return []part{{"^BenchmarkSync$", "1x", often, nil}}
 }

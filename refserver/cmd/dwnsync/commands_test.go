@@ -27,6 +27,8 @@ func commandsOfScripts() map[string]func(ts *testscript.TestScript, neg bool, ar
 		"exits": exits, "result": result, "checkroot": checkRoot, "filemode": fileMode,
 		"lines": lines, "strip": strip, "damage": damage, "longline": longLine, "cut": cut,
 		"startserve": startServe, "stopserve": stopServe, "post": post, "await": await,
+		"driftfold": driftFold, "hasfold": hasFold, "secretof": secretOf, "tenantof": tenantOf,
+		"damagerow": damageRow, "damagetable": damageTable,
 	}
 }
 

@@ -151,22 +151,22 @@ type node struct {
 
 // start opens a node with entries and serves it on a port of its own.
 func (d *demo) start(ctx context.Context, name string, entries []store.Entry) (*node, error) {
-	s, err := openDir(filepath.Join(d.dir, name), true)
+	opened, err := openNode(filepath.Join(d.dir, name), true, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}
-	n := &node{Node: refserver.Node{Store: s}, stop: s.Close}
+	n := &node{Node: opened.Node, stop: opened.close}
 	if err := d.fill(ctx, n, entries); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, errors.Join(err, opened.close())
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, errors.Join(err, opened.close())
 	}
 	n.url = "http://" + listener.Addr().String()
 	handler, err := refserver.NewServer(n.Node, refserver.ServerOptions{Origins: []string{n.url}, Version: version()})
 	if err != nil {
-		return nil, errors.Join(err, listener.Close(), s.Close())
+		return nil, errors.Join(err, listener.Close(), opened.close())
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
@@ -175,7 +175,7 @@ func (d *demo) start(ctx context.Context, name string, entries []store.Entry) (*
 	}()
 	n.stop = func() error {
 		cancel()
-		return errors.Join(<-done, s.Close())
+		return errors.Join(<-done, opened.close())
 	}
 	return n, nil
 }

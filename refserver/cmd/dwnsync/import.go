@@ -58,12 +58,12 @@ func runImport(ctx context.Context, s std, f *flags) error {
 	if err != nil {
 		return err
 	}
-	nodes, err := openDir(*dir, true)
+	node, err := openNode(*dir, true, warnings(s.err))
 	if err != nil {
 		return err
 	}
-	im := &importer{node: refserver.Node{Store: nodes}, std: s, bar: newProgress(s, "import")}
-	err = errors.Join(im.all(ctx, lines), nodes.Close())
+	im := &importer{node: node.Node, std: s, bar: newProgress(s, "import")}
+	err = errors.Join(im.all(ctx, lines), node.close())
 	im.bar.done()
 	return errors.Join(err, im.report(*asJSON)) // what was stored before an error stays
 }

@@ -8,6 +8,8 @@
 //	dwnsync serve -dir D -addr HOST:PORT a node over HTTP
 //	dwnsync sync -dir D -key K -tenant T URL
 //	dwnsync ids | root | export -dir D   what a folder holds
+//	dwnsync fsck -dir D                  whether a folder is in order
+//	dwnsync rotate -dir D -tenant T      a new secret for a tenant's summaries
 //	dwnsync version
 //
 // Results go to stdout, everything else to stderr. The exit code is 0, 1 where
@@ -59,6 +61,8 @@ func commands() []command {
 		{"sync", "-dir D -key JWK.json -tenant DID [-scope JSON] [-json] URL", "sync with the node at URL", runSync},
 		{"ids", "-dir D -tenant DID [-scope JSON]", "print the sorted CIDs, one a line", runIDs},
 		{"root", "-dir D -tenant DID", "print count and SHA-256 over the sorted IDs", runRoot},
+		{"fsck", "-dir D [-tenant DID] [-rebuild] [-json]", "verify messages and summaries, and make summaries again", runFsck},
+		{"rotate", "-dir D -tenant DID [-json]", "give a tenant's summaries a new secret, which other nodes take over", runRotate},
 		{"version", "", "print the versions of program, wire format and build", runVersion},
 	}
 }

@@ -54,12 +54,12 @@ func runServe(ctx context.Context, s std, f *flags) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(s.err, nil))
-	nodes, err := openDir(*opt.dir, true)
+	node, err := openNode(*opt.dir, true, log)
 	if err != nil {
 		return err
 	}
-	err = serveNode(ctx, s, f, opt, refserver.Node{Store: nodes}, log)
-	return errors.Join(err, nodes.Close())
+	err = serveNode(ctx, s, f, opt, node.Node, log)
+	return errors.Join(err, node.close())
 }
 
 func (o serveFlags) check(f *flags) error {

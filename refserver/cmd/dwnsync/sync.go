@@ -30,12 +30,12 @@ func runSync(ctx context.Context, s std, f *flags) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
-	nodes, err := openDir(*dir, true)
+	node, err := openNode(*dir, true, warnings(s.err))
 	if err != nil {
 		return err
 	}
 	bar := newProgress(s, "sync")
-	result, err := client.Sync(ctx, refserver.Node{Store: nodes}, refserver.SyncOptions{
+	result, err := client.Sync(ctx, node.Node, refserver.SyncOptions{
 		Scope: opt.scope.scope, Strategy: engine.Strategy(*opt.strategy), Direction: engine.Direction(*opt.direction),
 		Progress: func(received, sent int) { bar.set(received + sent) },
 	})
@@ -43,7 +43,7 @@ func runSync(ctx context.Context, s std, f *flags) error {
 	if *opt.json || err == nil || errors.Is(err, engine.ErrIncomplete) {
 		err = errors.Join(printResult(s, result, *opt.json), err)
 	}
-	return errors.Join(err, nodes.Close())
+	return errors.Join(err, node.close())
 }
 
 func printResult(s std, r refserver.SyncResult, asJSON bool) error {
