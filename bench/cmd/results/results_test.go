@@ -7,12 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/perf/benchmath"
 
+	"github.com/dwn-sync/dwnsync/bench/internal/link"
 	"github.com/dwn-sync/dwnsync/filters"
 )
 
@@ -257,6 +259,31 @@ func TestPasses(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestPassesComplete: every form measures what the report cannot do without on links.
+func TestPassesComplete(t *testing.T) {
+	for _, opt := range []options{{large: true}, {}, {quick: true}} {
+		for _, name := range link.Names() {
+			for _, of := range []string{"fuse/n=1000/d=0", "fuse/n=10000/d=0", "fuse/n=1000/d=100", "list/n=1000/d=0", "list/n=10000/d=0", "list/n=1000/d=100"} {
+				path := strings.Split("BenchmarkLink/link="+name+"/strategy="+of, "/")
+				if !slices.ContainsFunc(parts("links", opt), func(p part) bool { return matches(t, p.bench, path) }) {
+					t.Errorf("%+v does not measure %v", opt, path)
+				}
+			}
+		}
+	}
+}
+
+// matches reports whether go test -bench runs the benchmark of that path.
+func matches(t *testing.T, bench string, path []string) bool {
+	t.Helper()
+	for i, pattern := range strings.Split(bench, "/") {
+		if !regexp.MustCompile(pattern).MatchString(path[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 func TestParse(t *testing.T) {
