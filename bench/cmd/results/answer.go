@@ -30,9 +30,17 @@ func (r report) problem() string {
 		verdict = "Yes"
 		on = append(on, link+" from n = "+x.String())
 	}
-	return fmt.Sprintf("**%s**, within the sizes measured: it is one on %s; not on %s. A problem is that what grows with n takes longer than the %d messages of %s it is for, and longer than %s. A pull of nothing by `%s` sends %s of metadata at n = %s and %s at n = %s, × %s for × %s; a false positive makes it three times that.",
-		verdict, orNone(on), orNone(off), missing, bytesOf(messageBytes), seconds(noticed), yardstick, bytesOf(c[0].y), about(c[0].n),
+	return fmt.Sprintf("**%s**, within the sizes measured: it is one on %s%s. A problem is that what grows with n takes longer than the %d messages of %s it is for, and longer than %s. A pull of nothing by `%s` sends %s of metadata at n = %s and %s at n = %s, × %s for × %s; a false positive makes it three times that.",
+		verdict, orNone(on), orElse("; not on ", off), missing, bytesOf(messageBytes), seconds(noticed), yardstick, bytesOf(c[0].y), about(c[0].n),
 		bytesOf(c[len(c)-1].y), about(c[len(c)-1].n), digits(c[len(c)-1].y/c[0].y), digits(c[len(c)-1].n/c[0].n))
+}
+
+// orElse is a list behind what introduces it, and nothing for an empty one.
+func orElse(before string, all []string) string {
+	if len(all) == 0 {
+		return ""
+	}
+	return before + strings.Join(all, ", ")
 }
 
 func orNone(all []string) string {

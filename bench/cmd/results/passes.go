@@ -193,6 +193,7 @@ func quickParts(name string, opt options) []part {
 			{"^BenchmarkLink$/^link=(lan|50ms-20mbit)$/./^n=10000?$/^d=100$", "5x", often, nil},
 			{"^BenchmarkLink$/^link=200ms-1mbit$/./^n=10000?$/^d=100$", "1x", often, nil},
 			{"^BenchmarkLink$/./^strategy=fuse$/^n=1000?0?0?$/^d=0$", "1x", often, nil},
+			{"^BenchmarkLink$/./^strategy=list$/^n=10000?$/^d=0$", "1x", often, nil},
 		}
 	case "io":
 		return []part{{"^BenchmarkLinearIO$/./^n=1000?0?0?$", "1x", often, large}}

@@ -7,12 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/perf/benchmath"
 
+	"github.com/dwn-sync/dwnsync/bench/internal/link"
 	"github.com/dwn-sync/dwnsync/filters"
 )
 
@@ -103,7 +105,7 @@ func TestAbsent(t *testing.T) {
 // TestAnswer: the answer is computed from the numbers.
 func TestAnswer(t *testing.T) {
 	r := fake{count: 6, large: true}.report(t)
-	if got := r.problem(); !strings.Contains(got, "**Yes**, within the sizes measured: it is one on lan from n = 480 000, 50ms-20mbit from n = 160 000, 200ms-1mbit from n = 89 000; not on none.") || !strings.Contains(got, "1.13 kB of metadata at n = 1 000 and 1.13 MB at n = 1 000 000, × 1 000 for × 1 000") {
+	if got := r.problem(); !strings.Contains(got, "**Yes**, within the sizes measured: it is one on lan from n = 480 000, 50ms-20mbit from n = 160 000, 200ms-1mbit from n = 89 000. A") || !strings.Contains(got, "1.13 kB of metadata at n = 1 000 and 1.13 MB at n = 1 000 000, × 1 000 for × 1 000") {
 		t.Error(got)
 	}
 	// 8 bits a byte of 1.1 n bytes on 1 Mbit/s are as long as 100 kB at n = 91 000.
@@ -257,6 +259,31 @@ func TestPasses(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestPassesComplete: every form measures what the report cannot do without on links.
+func TestPassesComplete(t *testing.T) {
+	for _, opt := range []options{{large: true}, {}, {quick: true}} {
+		for _, name := range link.Names() {
+			for _, of := range []string{"fuse/n=1000/d=0", "fuse/n=10000/d=0", "fuse/n=1000/d=100", "list/n=1000/d=0", "list/n=10000/d=0", "list/n=1000/d=100"} {
+				path := strings.Split("BenchmarkLink/link="+name+"/strategy="+of, "/")
+				if !slices.ContainsFunc(parts("links", opt), func(p part) bool { return matches(t, p.bench, path) }) {
+					t.Errorf("%+v does not measure %v", opt, path)
+				}
+			}
+		}
+	}
+}
+
+// matches reports whether go test -bench runs the benchmark of that path.
+func matches(t *testing.T, bench string, path []string) bool {
+	t.Helper()
+	for i, pattern := range strings.Split(bench, "/") {
+		if !regexp.MustCompile(pattern).MatchString(path[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 func TestParse(t *testing.T) {
