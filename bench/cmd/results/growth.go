@@ -54,7 +54,7 @@ const coldYardstick = "fuse8"
 
 func (r report) coldTables(d document) {
 	d.line("### From a cold disk, by stage\n")
-	d.line("The first request of a node that was started with nothing in memory: open the store (Badger), scan the keys of all messages, hash them, construct the filter (2^-8), serialise it, and send it over loopback. Time per operation, of `%s`; other filters differ in construct and send only. Opening reads the whole store once, because Badger verifies the checksum of every block of every table; the scan then finds it in the page cache. The kernel reads ahead on this disk (kB: %s), so more is read than is asked for.", coldYardstick, told(r["io"].config["readahead-kb"]))
+	d.line("The first request of a node that was started with nothing in memory: open the store (Badger), scan the keys of all messages, hash them, construct the filter (2^-8), serialise it, and send it over loopback. Time per operation, of `%s`; other filters differ in construct and send only. Opening reads the whole store once, because dwnsync compares every block of every table with its checksum before Badger opens them; the scan then finds it in the page cache. The kernel reads ahead on this disk (kB: %s), so more is read than is asked for.", coldYardstick, told(r["io"].config["readahead-kb"]))
 	points := r.cold(coldYardstick)
 	header := []string{"stage"}
 	for _, p := range points {
