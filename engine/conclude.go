@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/dwn-sync/dwnsync/engine/wire"
 )
@@ -23,7 +22,10 @@ type difference struct {
 // readDifference reads what follows ACK and SECRET: the second half, the items, the end.
 func (i *Initiator) readDifference(ctx context.Context, s *wire.Stream, ack wire.Ack) (difference, error) {
 	var d difference
-	unread := ack.Through == nil && !ack.WantSegments && ack.Root.Summary() != i.round.root
+	if ack.Plan != nil && i.round.probed == nil {
+		return d, fmt.Errorf("%w: a plan in reply to no sketch", ErrProtocol)
+	}
+	unread := ack.Through == nil && !ack.WantSegments && ack.Plan == nil && ack.Root.Summary() != i.round.root
 	if i.round.asked && unread {
 		return d, fmt.Errorf("%w: ACK does not say what was let through", ErrProtocol)
 	}
@@ -32,7 +34,7 @@ func (i *Initiator) readDifference(ctx context.Context, s *wire.Stream, ack wire
 			return d, err
 		}
 	}
-	if s.At(wire.TypeItems) && (!i.round.asked || !i.opt.Direction.Pulls()) {
+	if s.At(wire.TypeItems) && (!i.round.asked || !i.opt.Direction.Pulls() || ack.Plan != nil) {
 		return d, fmt.Errorf("%w: items that were not asked for", ErrProtocol)
 	}
 	if err := i.receive(ctx, s, &d); err != nil {
@@ -45,6 +47,9 @@ func (i *Initiator) readSecondHalf(ctx context.Context, s *wire.Stream, head wir
 	second, err := readDigest(s, head, i.opt.Limits.SummaryBytes)
 	if err != nil {
 		return err
+	}
+	if head.Form == wire.FormShorts {
+		return i.readShorts(ctx, second, d)
 	}
 	has, err := second.sieve(i.opt.Limits.SummaryBytes, i.opt.hash)
 	if err != nil {
@@ -65,7 +70,7 @@ func (i *Initiator) receive(ctx context.Context, s *wire.Stream, d *difference) 
 	if !s.At(wire.TypeItems) {
 		return nil
 	}
-	keys, err := i.heldKeys(ctx)
+	held, err := i.holder(ctx)
 	if err != nil {
 		return err
 	}
@@ -78,12 +83,12 @@ func (i *Initiator) receive(ctx context.Context, s *wire.Stream, d *difference) 
 		if r.Err != nil {
 			return i.bookRefused(r, d)
 		}
-		_, held := slices.BinarySearchFunc(keys, r.Key, Key.Compare)
-		if held {
+		here, err := held(r.Key)
+		if here {
 			i.distrustSegments()
 		}
-		if held || seen[r.Key] {
-			return nil
+		if err != nil || here || seen[r.Key] {
+			return err
 		}
 		seen[r.Key] = true
 		d.received = d.received.Add(hasher.Key(r.Key))
@@ -130,6 +135,10 @@ func (i *Initiator) conclude(ctx context.Context, ack wire.Ack, d difference) (b
 	switch {
 	case ack.WantSegments:
 		return false, nil // ask again, with what the responder keeps or the whole
+	case ack.Plan != nil:
+		return false, i.follow(*ack.Plan)
+	case !i.round.asked && !i.known:
+		return false, i.blind()
 	case !i.round.asked:
 		return i.concludePush(ctx, remote)
 	}
@@ -199,7 +208,7 @@ func (i *Initiator) concludePush(ctx context.Context, remote Root) (bool, error)
 
 // restart makes the next round ask again, unless that was done too often.
 func (i *Initiator) restart() bool {
-	i.known, i.doubt = false, nil
+	i.known, i.doubt, i.sketching = false, nil, sketching{}
 	i.restarts++
 	return i.restarts <= maxRestarts
 }
@@ -226,6 +235,9 @@ func (i *Initiator) nextStep(rejected uint64, d difference) error {
 		staysThere = 0
 	}
 	i.settleDoubt(d.doubt, staysThere > 0)
+	if err := i.saltSketch(); err != nil {
+		return err
+	}
 	if i.doubt == nil && staysHere+staysThere > hopeless && i.failed > 1 {
 		for i.steps[0].approximate() {
 			i.steps = i.steps[1:]

@@ -71,15 +71,17 @@ type Initiator struct {
 	steps   []method // what remains of the ladder; the first is in use
 	report  Report
 
-	offer    bool // the next request carries the secret
-	restarts int
-	mores    int
-	failed   int    // rounds whose identity failed
-	unkept   int    // rounds whose delta started from what the responder did not keep
-	doubt    *doubt // what a segmented filter has not settled, for the next round
-	checked  int    // report.Received when the view was last compared with what it should be
-	refused  refused
-	budget   int64 // of the items of the next request
+	offer     bool // the next request carries the secret
+	restarts  int
+	mores     int
+	asksBlind int
+	failed    int    // rounds whose identity failed
+	unkept    int    // rounds whose delta started from what the responder did not keep
+	doubt     *doubt // what a segmented filter has not settled, for the next round
+	checked   int    // report.Received when the view was last compared with what it should be
+	refused   refused
+	sketching sketching
+	budget    int64 // of the items of the next request
 
 	// What the rounds so far have found out.
 	pending   []Key    // held here, certainly not by the responder, and to be pushed
@@ -153,7 +155,9 @@ func (i *Initiator) head(ctx context.Context) ([]wire.Frame, error) {
 		if d, err = i.summarise(ctx); err != nil {
 			return nil, err
 		}
-		init.Summary, i.round.asked = &d.head, true
+		if i.round.asked = d.head.Form != ""; i.round.asked {
+			init.Summary = &d.head
+		}
 	}
 	first, err := wire.EncodeBody(wire.TypeInit, init)
 	if err != nil {
@@ -171,20 +175,27 @@ func (i *Initiator) head(ctx context.Context) ([]wire.Frame, error) {
 }
 
 func (i *Initiator) summarise(ctx context.Context) (digest, error) {
-	keys, err := i.heldKeys(ctx)
-	if err != nil {
-		return digest{}, err
-	}
-	d, err := i.digest(keys)
+	d, err := i.digest(ctx)
 	if err == nil && int64(len(d.data)) > i.opt.Limits.SummaryBytes {
 		err = i.incomplete("a summary of %d bytes, at most %d are allowed", len(d.data), i.opt.Limits.SummaryBytes)
 	}
 	return d, err
 }
 
-func (i *Initiator) digest(keys []Key) (digest, error) {
+func (i *Initiator) digest(ctx context.Context) (digest, error) {
+	if i.steps[0].kind == sketchKind && i.round.secret != nil {
+		return i.probeDigest(ctx)
+	}
+	keys, err := i.heldKeys(ctx)
+	if err != nil {
+		return digest{}, err
+	}
 	draft := drafter{random: i.opt.Random, hash: i.opt.hash}
 	switch kind := i.steps[0].kind; {
+	case kind == sketchKind && len(keys) > 0:
+		return digest{}, nil // first the secret
+	case kind == sketchKind:
+		return draft.summarise(plainIDs, nil)
 	case kind != filters.Segmented:
 		return draft.summarise(kind, keys)
 	case i.doubt != nil:

@@ -73,6 +73,7 @@ type responder struct {
 	offer    *Secret
 	sieve    sieve         // nothing is asked of it where the initiator sent no summary
 	segments *segmentAsked // where the summary is a segmented filter: the same
+	probe    *probeAsked   // where it is a sketch
 	ack      wire.Ack
 
 	// settleSecret
@@ -123,8 +124,11 @@ func (r *responder) readHead(s *wire.Stream) error {
 	if err != nil {
 		return err
 	}
-	if d.head.Form == wire.FormSegments {
+	switch d.head.Form {
+	case wire.FormSegments:
 		return r.readSegments(d)
+	case wire.FormSketch:
+		return r.readProbe(d)
 	}
 	r.sieve, err = d.sieve(r.opt.Limits.SummaryBytes, r.opt.hash)
 	return err
@@ -205,8 +209,11 @@ func (r *responder) plan(ctx context.Context) error {
 	// The list of all IDs is the last step of the ladder: it proves, whatever is kept.
 	r.view = &snapshot{View: view, distrust: asked && r.sieve.kind == plainIDs}
 	r.hasher = newKeyHasher(r.secret, view, r.opt.hashed)
-	if asked {
+	switch {
+	case asked:
 		return r.planSplit(ctx)
+	case r.probe != nil:
+		return r.planProbe(ctx)
 	}
 	root, err := r.view.root(ctx, r.secret, r.hasher)
 	r.ack.Root = wire.RootOf(root)

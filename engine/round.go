@@ -17,6 +17,8 @@ type round struct {
 	// Of a segmented filter: what it was made from, and the base of the delta.
 	segments *SegmentMemory
 	base     uint64
+	probed   *probed // of a sketch
+	besides  []Key   // what was refused here and is not in the view
 }
 
 // open takes the snapshot that this round is about.
@@ -60,6 +62,9 @@ func (i *Initiator) unchanged(ctx context.Context, secret Secret) (bool, error) 
 // What is to be pushed is then no longer known for certain. It comes before the root is
 // asked for: where keys are read, they are what a kept root is checked by.
 func (i *Initiator) dropVanished(ctx context.Context) error {
+	if len(i.pending) == 0 && i.steps[0].kind == sketchKind {
+		return nil // a sketch does without keys
+	}
 	keys, err := i.round.view.Keys(ctx)
 	if err != nil {
 		return err
@@ -94,7 +99,8 @@ func (i *Initiator) roots(ctx context.Context, view *snapshot) (own, all Root, e
 		return own, own, err
 	}
 	keys, err := view.Keys(ctx)
-	return own, own.Add(hasher.Root(i.refused.besides(keys))), err
+	i.round.besides = i.refused.besides(keys)
+	return own, own.Add(hasher.Root(i.round.besides)), err
 }
 
 // heldKeys returns the keys of the round's snapshot and, as they were when it was

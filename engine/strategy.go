@@ -20,7 +20,10 @@ const (
 	// StrategySegmented is a filter per interval of time, of which a peer that keeps
 	// the last one is sent the changed ones only.
 	StrategySegmented Strategy = "segmented"
-	StrategyList      Strategy = "list" // short keyed IDs, sorted and delta-coded
+	// StrategySketch is a table from which the difference is decoded: its size follows
+	// from what differs.
+	StrategySketch Strategy = "sketch"
+	StrategyList   Strategy = "list" // short keyed IDs, sorted and delta-coded
 )
 
 // DefaultStrategy is used where none is named.
@@ -29,7 +32,7 @@ const DefaultStrategy = StrategyFuse
 // Strategies returns the strategies that can be asked for.
 func Strategies() []Strategy {
 	return []Strategy{
-		StrategyBloom, StrategyXor, StrategyFuse, StrategyRibbon, StrategyGolomb, StrategySegmented, StrategyList,
+		StrategyBloom, StrategyXor, StrategyFuse, StrategyRibbon, StrategyGolomb, StrategySegmented, StrategySketch, StrategyList,
 	}
 }
 
@@ -52,11 +55,15 @@ type method struct {
 }
 
 // approximate reports whether m is a filter with a rate of about 2^-8.
-func (m method) approximate() bool { return m.kind != plainIDs && m.kind != filters.List }
+func (m method) approximate() bool {
+	return m.kind != plainIDs && m.kind != filters.List && m.kind != sketchKind
+}
 
 const (
 	// plainIDs is no filter: all IDs as they are.
 	plainIDs filters.Kind = 0
+	// sketchKind is no filter either: a sketch, with a filter in it perhaps.
+	sketchKind filters.Kind = 255
 	// wholeKind is the kind of filter that settles what a segmented filter leaves in doubt.
 	wholeKind = filters.Ribbon
 )
@@ -80,6 +87,10 @@ func ladder(s Strategy) []method {
 		StrategySegmented: {filters.Segmented, wholeKind},
 	}
 	var steps []method
+	if s == StrategySketch {
+		steps = append(steps, method{s, sketchKind}, method{s, sketchKind}, method{s, sketchKind})
+		steps = append(steps, slices.Repeat([]method{{s, wholeKind}}, filterAttempts)...)
+	}
 	for _, kind := range kinds[s] {
 		steps = append(steps, slices.Repeat([]method{{s, kind}}, filterAttempts)...)
 	}

@@ -28,6 +28,9 @@ func (s *Snapshot) Position() uint64 { return s.position }
 // Tree returns the fingerprint tree. It must not be changed.
 func (s *Snapshot) Tree() *Tree { return s.tree }
 
+// Params returns the widths of short IDs and checks.
+func (s *Snapshot) Params() Params { return s.coder.params }
+
 // Coder returns what maps the view's short IDs to cells.
 func (s *Snapshot) Coder() Coder { return s.coder }
 

@@ -66,6 +66,10 @@ func (t *Table) Fold(cells int) (*Sketch, error) { return t.sketch.Fold(cells) }
 // Snapshot returns a copy of the table as it is now.
 func (t *Table) Snapshot() *Sketch { return t.sketch.Clone() }
 
+// TableCells returns the cells of the table that is kept of n items: the largest sketch of
+// them that is there without reading any key.
+func TableCells(n uint64) int { return tableCells(n) }
+
 // tableCells returns the size of a table of n items: the smallest power of two with at
 // most itemsPerCell items per cell, within the limits.
 func tableCells(n uint64) int {

@@ -53,8 +53,12 @@ func cut(whole region, most int) []Segment {
 	for i := range open {
 		done = append(done, open[i].segment())
 	}
-	slices.SortFunc(done, func(a, b Segment) int { return a.Bucket.Compare(b.Bucket) })
-	return done
+	return sortSegments(done)
+}
+
+func sortSegments(segments []Segment) []Segment {
+	slices.SortFunc(segments, func(a, b Segment) int { return a.Bucket.Compare(b.Bucket) })
+	return segments
 }
 
 // region is a bucket, with the branch that holds what is in it and no more.

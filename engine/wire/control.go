@@ -60,12 +60,14 @@ const (
 	FormFilter   Form = "filter"   // a filter of package filters over salted keys
 	FormSegments Form = "segments" // a segmented filter over segment keys, or a delta to one
 	FormIDs      Form = "ids"      // all IDs, 32 bytes each, strictly ascending
+	FormSketch   Form = "sketch"   // a summary.Probe; in requests
+	FormShorts   Form = "shorts"   // in a reply to FormSketch: short IDs of the initiator's items that the responder lacks
 )
 
 // Summary announces the SUMMARY frames that follow: Size bytes in all.
 type Summary struct {
 	Form   Form     `cbor:"form"`
-	Salt   [16]byte `cbor:"salt"` // zero for FormIDs
+	Salt   [16]byte `cbor:"salt"` // zero for FormIDs and FormShorts; of FormSketch, that of its filter
 	Size   uint64   `cbor:"size"`
 	Base   uint64   `cbor:"base,omitempty"`   // of FormSegments: the generation that a delta starts from; 0: no delta
 	Within *Within  `cbor:"within,omitempty"` // of FormFilter: the part of the set that it is of; absent: all
@@ -132,6 +134,20 @@ type Ack struct {
 	// from and has compared nothing but roots.
 	Kept         uint64 `cbor:"kept,omitempty"`
 	WantSegments bool   `cbor:"wantSegments,omitempty"`
+	// Plan is there where a sketch was too small: the responder then has compared
+	// nothing but roots, and sends no items.
+	Plan *Plan `cbor:"plan,omitempty"`
+}
+
+// Plan is what the initiator is advised to send after a sketch that did not decode.
+type Plan struct {
+	Estimate uint64 `cbor:"estimate"`        // of the items that one side lacks
+	Cells    uint64 `cbor:"cells"`           // of the next sketch
+	Level    uint64 `cbor:"level,omitempty"` // of the next estimator
+	Wide     bool   `cbor:"wide,omitempty"`  // short IDs of 64 bits: the responder's view needs them
+	// Bits of a filter over the items in Dense (summary.AppendBuckets), both absent for none.
+	Bits  uint64 `cbor:"bits,omitempty"`
+	Dense []byte `cbor:"dense,omitempty"`
 }
 
 // End is the body of a DONE or MORE frame.

@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"context"
+	"slices"
+
+	"github.com/dwn-sync/dwnsync/engine/summary"
+)
+
+// Linear is what a View may implement besides: it keeps the summaries of its items up to
+// date, so that a sync costs what differs. Where a View does not, the engine computes
+// them from the keys, in every round that needs them.
+type Linear interface {
+	// Summaries returns the summaries of the view's keys: under secret, derived for the
+	// view's label ([summary.Derive]). It is false where none are kept under that secret.
+	Summaries(ctx context.Context, secret Secret) (Summaries, bool, error)
+}
+
+// Summaries are the linear summaries of a view, all of the moment that the view was taken.
+type Summaries interface {
+	Snapshot() *summary.Snapshot
+	// Resolve returns the keys of all items that have one of these short IDs, each once, and
+	// the short IDs that none has.
+	Resolve(ctx context.Context, shorts []uint64) (keys []Key, unknown []uint64, err error)
+	// KeysIn returns the keys from from to to, both included, ascending.
+	KeysIn(ctx context.Context, from, to Key) ([]Key, error)
+}
+
+// summaries returns the linear summaries that are kept, if they have those widths and
+// nothing speaks against them, or else those of the keys. A salt that is not zero asks
+// for ones that are made for one exchange.
+func (s *snapshot) summaries(ctx context.Context, secret Secret, p summary.Params, salt [16]byte) (Summaries, error) {
+	keeper, ok := s.View.(Linear)
+	if ok && !s.distrust && salt == [16]byte{} {
+		kept, ok, err := keeper.Summaries(ctx, secret)
+		if err != nil {
+			return nil, err
+		}
+		if ok && kept.Snapshot().Params() == p {
+			return kept, nil
+		}
+	}
+	keys, err := s.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return computeSummaries(summariesKey(secret, s.Label(), salt), p, keys)
+}
+
+// summariesKey returns what the summaries of a view are keyed with.
+func summariesKey(secret Secret, label []byte, salt [16]byte) [32]byte {
+	key := summary.Derive(secret.Key, label)
+	if salt != [16]byte{} {
+		key = summary.Salted(key, salt)
+	}
+	return key
+}
+
+// computed are the summaries of keys: the position of an item is its place among them.
+type computed struct {
+	keys []Key
+	set  *summary.Set
+}
+
+func computeSummaries(key [32]byte, p summary.Params, keys []Key) (computed, error) {
+	set, err := summary.NewSet(key, summary.SetOptions{Params: p})
+	if err != nil {
+		return computed{}, err
+	}
+	items := make([]summary.SetItem, len(keys))
+	for i, k := range keys {
+		items[i] = summary.SetItem{Key: k, Position: uint32(i)}
+	}
+	return computed{keys, set}, set.Build(items)
+}
+
+func (c computed) Snapshot() *summary.Snapshot { return c.set.Snapshot() }
+
+func (c computed) Resolve(_ context.Context, shorts []uint64) (keys []Key, unknown []uint64, err error) {
+	var positions []uint32
+	for _, short := range shorts {
+		before := len(positions)
+		if positions = c.set.Resolve(positions, short); len(positions) == before {
+			unknown = append(unknown, short)
+		}
+	}
+	slices.Sort(positions)
+	for _, p := range slices.Compact(positions) {
+		keys = append(keys, c.keys[p])
+	}
+	return keys, unknown, nil
+}
+
+func (c computed) KeysIn(_ context.Context, from, to Key) ([]Key, error) {
+	return keysBetween(c.keys, from, to), nil
+}
+
+// keysBetween returns those of keys, which ascend, from from to to, both included.
+func keysBetween(keys []Key, from, to Key) []Key {
+	low, _ := slices.BinarySearchFunc(keys, from, Key.Compare)
+	high, found := slices.BinarySearchFunc(keys, to, Key.Compare)
+	if found {
+		high++
+	}
+	return keys[low:max(low, high)]
+}

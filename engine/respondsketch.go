@@ -1,0 +1,225 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/dwn-sync/dwnsync/engine/summary"
+	"github.com/dwn-sync/dwnsync/engine/wire"
+)
+
+// readProbe reads a request's probe and the filter in it.
+func (r *responder) readProbe(d digest) error {
+	if d.head.Base != 0 || d.head.Within != nil {
+		return fmt.Errorf("%w: a summary of the form %q is no delta and no part", wire.ErrMalformed, d.head.Form)
+	}
+	probe, err := summary.DecodeProbe(d.data)
+	if err != nil {
+		return fmt.Errorf("%w: %w", wire.ErrMalformed, err)
+	}
+	asked := &probeAsked{Probe: probe}
+	if len(probe.Dense) > 0 {
+		f := digest{head: wire.Summary{Form: wire.FormFilter, Salt: d.head.Salt}, data: probe.Filter}
+		if asked.filter, err = f.filter(r.opt.Limits.SummaryBytes, r.opt.hash); err != nil {
+			return err
+		}
+	}
+	r.probe = asked
+	return nil
+}
+
+// probeAsked is a probe as its reader uses it.
+type probeAsked struct {
+	*summary.Probe
+	filter sieve // over what the initiator has in Dense
+}
+
+func (p *probeAsked) cells() int { return len(p.Cells) / p.Params.CellSize() }
+
+// theirs returns how many items the initiator says that it has.
+func (p *probeAsked) theirs() (n uint64) {
+	for _, s := range p.Spine {
+		n += s.Root.Count
+	}
+	return n
+}
+
+// planProbe finds what the initiator lacks and what only it has, or says what it needs
+// for that.
+func (r *responder) planProbe(ctx context.Context) error {
+	root, err := r.view.root(ctx, r.secret, r.hasher)
+	if err != nil {
+		return err
+	}
+	if r.ack.Root = wire.RootOf(root); r.isTheirs(r.ack.Root) {
+		return nil
+	}
+	if theirs := r.init.Secret; theirs == nil || *theirs != r.secret.SecretName {
+		r.ack.Plan = &wire.Plan{Cells: uint64(r.probe.cells())} // the same again, under this secret
+		return nil
+	}
+	sums, err := r.view.summaries(ctx, r.secret, r.probe.Params, r.probe.Salt)
+	if err != nil {
+		return err
+	}
+	m := newMatch(r.probe, sums, summariesKey(r.secret, r.view.Label(), r.probe.Salt))
+	lacked, surplus, ok, err := m.find(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		plan := m.plan(root.Count)
+		r.ack.Plan = &plan
+		return nil
+	}
+	through := wire.RootOf(root.Sub(r.hasher.Root(lacked)))
+	r.ack.Through = &through
+	if r.init.Direction.Pulls() {
+		r.send = lacked
+	}
+	if len(surplus) > 0 {
+		r.digest = newDigest(wire.Summary{Form: wire.FormShorts}, summary.AppendShorts(nil, surplus, r.probe.Params))
+		r.ack.Summary = &r.digest.head
+	}
+	return nil
+}
+
+// match compares a probe with the responder's view.
+type match struct {
+	probe    *probeAsked
+	sums     Summaries
+	snapshot *summary.Snapshot
+	expander *summary.Expander
+	// What the initiator lacks for certain, and no longer belongs to what is compared:
+	// keys, the first of them beyond all that it has, and short IDs.
+	lacked     []Key
+	beyond     int
+	shorts     []uint64
+	estimators summary.Estimators // of the rest
+}
+
+func newMatch(p *probeAsked, sums Summaries, key [32]byte) *match {
+	m := &match{probe: p, sums: sums, snapshot: sums.Snapshot(), expander: summary.NewExpander(key, p.Params)}
+	m.estimators = m.snapshot.Estimators()
+	return m
+}
+
+// find returns what the initiator lacks and the short IDs of what only it has; false if the
+// sketch does not tell.
+func (m *match) find(ctx context.Context) (lacked []Key, surplus []uint64, ok bool, err error) {
+	if err := m.takeBeyond(ctx); err != nil {
+		return nil, nil, false, err
+	}
+	if err := m.takeRejected(ctx); err != nil {
+		return nil, nil, false, err
+	}
+	difference, ok, err := m.decode()
+	if err != nil || !ok {
+		return nil, nil, false, err
+	}
+	keys, unknown, err := m.sums.Resolve(ctx, difference.Minus)
+	// A short ID that nothing has was never put into the sketch: it decoded to what is not there.
+	return append(m.lacked, keys...), difference.Plus, len(unknown) == 0, err
+}
+
+// takeBeyond takes what lies beyond the initiator's last item: all of it is missing there.
+func (m *match) takeBeyond(ctx context.Context) error {
+	from := Key{Time: math.MinInt64}
+	if len(m.probe.Spine) > 0 {
+		from = m.probe.Last
+	}
+	keys, err := m.sums.KeysIn(ctx, from, lastKey())
+	if err != nil {
+		return err
+	}
+	if len(keys) > 0 && len(m.probe.Spine) > 0 && keys[0] == from {
+		keys = keys[1:]
+	}
+	m.take(keys)
+	m.beyond = len(keys)
+	return nil
+}
+
+// takeRejected takes what the initiator's filter rejects.
+func (m *match) takeRejected(ctx context.Context) error {
+	for _, b := range m.probe.Dense {
+		to := b.Last()
+		if m.probe.Last.Compare(to) < 0 {
+			to = m.probe.Last
+		}
+		keys, err := m.sums.KeysIn(ctx, b.First(), to)
+		if err != nil {
+			return err
+		}
+		m.take(m.probe.filter.rejected(keys))
+	}
+	return nil
+}
+
+func (m *match) take(keys []Key) {
+	for _, k := range keys {
+		e := m.expander.Key(k)
+		m.estimators.Remove(e.Slice)
+		m.lacked, m.shorts = append(m.lacked, k), append(m.shorts, e.Short)
+	}
+}
+
+// decode returns what the initiator's sketch and this side's differ by, without what was
+// taken; false if there are too few cells, or it is certain enough that they are.
+func (m *match) decode() (summary.Difference, bool, error) {
+	cells := m.probe.cells()
+	if estimate, _ := m.estimate(); estimate > float64(cells) || cells > m.snapshot.Cells() {
+		return summary.Difference{}, false, nil
+	}
+	mine, err := m.snapshot.Sketch(cells)
+	if err != nil {
+		return summary.Difference{}, false, err
+	}
+	for _, short := range m.shorts {
+		mine.Remove(short)
+	}
+	theirs, err := summary.DecodeSketch(m.snapshot.Coder(), m.probe.Cells)
+	if err != nil {
+		return summary.Difference{}, false, fmt.Errorf("%w: %w", wire.ErrMalformed, err)
+	}
+	if err := theirs.Subtract(mine); err != nil {
+		return summary.Difference{}, false, err
+	}
+	difference, err := theirs.Decode()
+	if errors.Is(err, summary.ErrUndecodable) {
+		return summary.Difference{}, false, nil
+	}
+	return difference, err == nil, err
+}
+
+func (m *match) estimate() (d float64, saturated bool) {
+	mine, _ := m.estimators.At(m.probe.Level)
+	return summary.Estimate(m.probe.Level, m.probe.Estimator.Subtract(mine))
+}
+
+// plan returns what the initiator should send next; n is the number of items here.
+func (m *match) plan(n uint64) wire.Plan {
+	theirs := m.probe.theirs()
+	c := sketchCase{
+		level: m.probe.Level, mine: n - uint64(m.beyond), theirs: theirs,
+		cellSize: m.probe.Params.CellSize(), maxCells: min(m.snapshot.Cells(), summary.TableCells(theirs)),
+	}
+	c.estimate, c.saturated = m.estimate()
+	c.estimate += float64(len(m.lacked) - m.beyond)
+	for _, s := range m.probe.Spine {
+		root, known := m.snapshot.Tree().Sum(s.Bucket)
+		if !known {
+			continue // fewer than a leaf's
+		}
+		here := root.Count - uint64(len(keysBetween(m.lacked[:m.beyond], s.Bucket.First(), s.Bucket.Last())))
+		c.ranges = append(c.ranges, rangeCase{s.Bucket, here, s.Root.Count})
+	}
+	plan, _ := planSketch(c)
+	plan.Wide = summary.ParamsFor(n) == summary.WideParams()
+	return plan
+}
+
+// lastKey returns the greatest key that there can be.
+func lastKey() Key { return summary.Bucket{}.Last() }

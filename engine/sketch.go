@@ -1,0 +1,229 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/dwn-sync/dwnsync/engine/summary"
+	"github.com/dwn-sync/dwnsync/engine/wire"
+	"github.com/dwn-sync/dwnsync/filters"
+)
+
+// The first probe of a sync, whatever the case: it is enough for a hundred differences,
+// and an estimate and a spine say what is needed for more.
+const (
+	firstCells = 160
+	spineSize  = 24
+	maxPlans   = 4 // that one sketch of the ladder follows
+
+	planCells = 1 << 20 // the largest sketch that is sent
+)
+
+// sketching is what an initiator knows between the rounds of a sketch.
+type sketching struct {
+	plan  wire.Plan // of the next probe
+	plans int       // that were followed
+	salt  [16]byte  // of the next probe, zero for the view's own summaries
+}
+
+// probed is what one probe was made from.
+type probed struct {
+	params   summary.Params
+	sums     Summaries
+	expander *summary.Expander
+}
+
+// probeDigest returns the digest of a probe of the round's view, as the last plan
+// wants it. Without a secret there is none, but for an empty view, which needs none.
+func (i *Initiator) probeDigest(ctx context.Context) (digest, error) {
+	plan := i.sketching.plan
+	if plan.Cells == 0 {
+		plan.Cells = firstCells
+	}
+	p := summary.Probe{Params: summary.ParamsFor(i.round.root.Count), Salt: i.sketching.salt, Level: int(plan.Level)}
+	if plan.Wide {
+		p.Params = summary.WideParams()
+	}
+	if err := i.openProbed(ctx, p.Params); err != nil {
+		return digest{}, err
+	}
+	snapshot := i.round.probed.sums.Snapshot()
+	p.Spine = snapshot.Tree().Spine(spineSize)
+	if err := i.lastOf(ctx, &p); err != nil {
+		return digest{}, err
+	}
+	if err := i.fill(&p, int(min(plan.Cells, uint64(snapshot.Cells())))); err != nil {
+		return digest{}, err
+	}
+	head := wire.Summary{Form: wire.FormSketch}
+	var err error
+	if plan.Bits > 0 {
+		head.Salt, err = i.addFilter(ctx, &p, plan)
+	}
+	return newDigest(head, p.AppendBinary(nil)), err
+}
+
+// openProbed computes or fetches the summaries that this round's probe is made of.
+func (i *Initiator) openProbed(ctx context.Context, params summary.Params) error {
+	secret, view := *i.round.secret, i.round.view
+	sums, err := view.summaries(ctx, secret, params, i.sketching.salt)
+	if err != nil {
+		return err
+	}
+	key := summariesKey(secret, view.Label(), i.sketching.salt)
+	i.round.probed = &probed{params, sums, summary.NewExpander(key, params)}
+	return nil
+}
+
+// lastOf sets the last key of a probe.
+func (i *Initiator) lastOf(ctx context.Context, p *summary.Probe) error {
+	for _, k := range i.round.besides {
+		if p.Last.Compare(k) < 0 || len(p.Spine) == 0 {
+			p.Last = k
+		}
+	}
+	if len(p.Spine) == 0 && len(i.round.besides) > 0 {
+		p.Spine = []summary.Segment{{Root: summary.Root{Count: uint64(len(i.round.besides))}}}
+		return nil
+	}
+	if len(p.Spine) == 0 {
+		return nil
+	}
+	newest := p.Spine[len(p.Spine)-1]
+	keys, err := i.round.probed.sums.KeysIn(ctx, newest.Bucket.First(), newest.Bucket.Last())
+	if err != nil {
+		return err
+	}
+	if uint64(len(keys)) != newest.Root.Count {
+		return fmt.Errorf("%w: %d keys in a bucket of %d", ErrReplica, len(keys), newest.Root.Count)
+	}
+	if last := keys[len(keys)-1]; len(i.round.besides) == 0 || p.Last.Compare(last) < 0 {
+		p.Last = last
+	}
+	return nil
+}
+
+// fill sets estimator and cells of a probe: those of the view, and of what was refused here.
+func (i *Initiator) fill(p *summary.Probe, cells int) error {
+	snapshot := i.round.probed.sums.Snapshot()
+	estimators := snapshot.Estimators()
+	sketch, err := snapshot.Sketch(max(cells, summary.MinCells))
+	if err != nil {
+		return err
+	}
+	for _, k := range i.round.besides {
+		e := i.round.probed.expander.Key(k)
+		estimators.Insert(e.Slice)
+		sketch.Insert(e.Short)
+	}
+	p.Estimator, _ = estimators.At(p.Level)
+	p.Cells = sketch.AppendCells(nil, 0, sketch.Cells())
+	return nil
+}
+
+// addFilter adds the filter that a plan asks for, under a fresh salt, which it returns.
+func (i *Initiator) addFilter(ctx context.Context, p *summary.Probe, plan wire.Plan) (filters.Salt, error) {
+	salt, err := newSalt(i.opt.Random)
+	if err != nil {
+		return salt, err
+	}
+	if p.Dense, err = summary.DecodeBuckets(plan.Dense, summary.MaxDense); err != nil {
+		return salt, fmt.Errorf("%w: plan: %w", ErrProtocol, err)
+	}
+	keys := slices.Clone(i.round.besides)
+	for _, b := range p.Dense {
+		in, err := i.round.probed.sums.KeysIn(ctx, b.First(), b.Last())
+		if err != nil {
+			return salt, err
+		}
+		keys = append(keys, in...)
+	}
+	f, err := filters.Build(wholeKind, saltedBy(i.opt.hash, salt).of(keys), filters.Options{Bits: int(plan.Bits), Distinct: true})
+	if err != nil {
+		return salt, err
+	}
+	p.Filter = f.AppendTo(nil)
+	return salt, nil
+}
+
+// readShorts reads which of the probe's items the responder lacks.
+func (i *Initiator) readShorts(ctx context.Context, d digest, found *difference) error {
+	probed := i.round.probed
+	if probed == nil {
+		return fmt.Errorf("%w: short IDs in reply to no sketch", ErrProtocol)
+	}
+	shorts, err := summary.DecodeShorts(d.data, probed.params)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrProtocol, err)
+	}
+	keys, unknown, err := probed.sums.Resolve(ctx, shorts)
+	if err != nil {
+		return err
+	}
+	found.onlyHere = append(keys, i.refusedOf(unknown)...)
+	slices.SortFunc(found.onlyHere, Key.Compare)
+	found.here = i.hasher().Root(found.onlyHere)
+	return nil
+}
+
+// refusedOf returns the items that were refused here and have one of these short IDs.
+func (i *Initiator) refusedOf(shorts []uint64) (keys []Key) {
+	for _, k := range i.round.besides {
+		if slices.Contains(shorts, i.round.probed.expander.Key(k).Short) {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+// follow takes a plan up, or goes down the ladder if there is none that can work.
+func (i *Initiator) follow(plan wire.Plan) error {
+	s := &i.sketching
+	s.plans++
+	if plan.Cells == 0 || plan.Cells > planCells || plan.Bits > maxPlanBits || plan.Level >= summary.EstimatorLevels || s.plans > maxPlans {
+		i.leave(sketchKind)
+		*s = sketching{}
+		return nil
+	}
+	// A plan that did not help was too small by as much.
+	if before := s.plan; before.Cells > 0 && before.Level == plan.Level && before.Bits == plan.Bits {
+		plan.Cells = max(plan.Cells, before.Cells+before.Cells/2)
+	}
+	s.plan = plan
+	return nil
+}
+
+// saltSketch makes the next sketch of the ladder one under a salt of its own: the last
+// one decoded to what cannot be, so items have short IDs in common.
+func (i *Initiator) saltSketch() error {
+	if i.steps[0].kind != sketchKind {
+		return nil
+	}
+	salt, err := newSalt(i.opt.Random)
+	i.sketching = sketching{salt: salt}
+	return err
+}
+
+// blind goes on after a request that asked for nothing but the secret.
+func (i *Initiator) blind() error {
+	if i.asksBlind++; i.asksBlind > 1 {
+		return fmt.Errorf("%w: it kept no secret", ErrReplica)
+	}
+	return nil
+}
+
+// holder returns what tells whether the round's snapshot, or what was refused here, has an item.
+func (i *Initiator) holder(ctx context.Context) (func(Key) (bool, error), error) {
+	if probed := i.round.probed; probed != nil {
+		return func(k Key) (bool, error) {
+			keys, _, err := probed.sums.Resolve(ctx, []uint64{probed.expander.Key(k).Short})
+			return slices.Contains(keys, k) || slices.Contains(i.round.besides, k), err
+		}, nil
+	}
+	keys, err := i.heldKeys(ctx)
+	return func(k Key) (bool, error) {
+		_, held := slices.BinarySearchFunc(keys, k, Key.Compare)
+		return held, nil
+	}, err
+}
