@@ -22,8 +22,11 @@ type difference struct {
 // readDifference reads what follows ACK and SECRET: the second half, the items, the end.
 func (i *Initiator) readDifference(ctx context.Context, s *wire.Stream, ack wire.Ack) (difference, error) {
 	var d difference
-	if ack.Plan != nil && i.round.probed == nil {
-		return d, fmt.Errorf("%w: a plan in reply to no sketch", ErrProtocol)
+	if i.round.since != nil && ack.Through != nil {
+		d.here = i.round.since.offset
+	}
+	if ack.Plan != nil && i.round.probed == nil && i.round.since == nil {
+		return d, fmt.Errorf("%w: a plan in reply to neither a sketch nor a cursor", ErrProtocol)
 	}
 	unread := ack.Through == nil && !ack.WantSegments && ack.Plan == nil && ack.Root.Summary() != i.round.root
 	if i.round.asked && unread {
@@ -55,12 +58,12 @@ func (i *Initiator) readSecondHalf(ctx context.Context, s *wire.Stream, head wir
 	if err != nil {
 		return err
 	}
-	keys, err := i.heldKeys(ctx)
+	keys, err := i.comparedKeys(ctx)
 	if err != nil {
 		return err
 	}
 	d.onlyHere, d.doubt = has.rejected(keys), has.within
-	d.here = i.hasher().Root(d.onlyHere)
+	d.here = d.here.Add(i.hasher().Root(d.onlyHere))
 	return nil
 }
 
@@ -262,7 +265,7 @@ func (i *Initiator) complete(ctx context.Context) (bool, error) {
 	}
 	i.report.RootsEqual = i.report.Local == i.report.Remote
 	i.report.Complete = true
-	return true, nil
+	return true, i.remember(ctx)
 }
 
 // grown reports whether there is more to push than when the difference was known: an

@@ -22,6 +22,9 @@ type Options struct {
 	// Segments is what StrategySegmented remembers between syncs of the replica with
 	// this peer. Without one, each sync sends a whole filter.
 	Segments *SegmentMemory
+	// Cursor, if set, is what StrategyCursor remembers between syncs of the replica with this
+	// peer. A sync that completes sets it anew.
+	Cursor *CursorMemory
 	// Progress, if set, is called after each stored batch. It must not keep the
 	// report's slices and maps.
 	Progress func(*Report)
@@ -75,6 +78,7 @@ type Initiator struct {
 	restarts  int
 	mores     int
 	asksBlind int
+	cursor    []byte // that the last reply gave
 	failed    int    // rounds whose identity failed
 	unkept    int    // rounds whose delta started from what the responder did not keep
 	doubt     *doubt // what a segmented filter has not settled, for the next round
@@ -155,8 +159,11 @@ func (i *Initiator) head(ctx context.Context) ([]wire.Frame, error) {
 		if d, err = i.summarise(ctx); err != nil {
 			return nil, err
 		}
-		if i.round.asked = d.head.Form != ""; i.round.asked {
-			init.Summary = &d.head
+		if d.head.Form != "" {
+			init.Summary, i.round.asked = &d.head, true
+		}
+		if i.round.since != nil {
+			init.Cursor, i.round.asked = i.opt.Cursor.token, true
 		}
 	}
 	first, err := wire.EncodeBody(wire.TypeInit, init)
@@ -183,6 +190,15 @@ func (i *Initiator) summarise(ctx context.Context) (digest, error) {
 }
 
 func (i *Initiator) digest(ctx context.Context) (digest, error) {
+	if i.steps[0].kind == cursorKind {
+		if err := i.openCursor(ctx); err != nil {
+			return digest{}, err
+		}
+		if i.round.since != nil {
+			return i.cursorDigest()
+		}
+		i.leave(cursorKind)
+	}
 	if i.steps[0].kind == sketchKind && i.round.secret != nil {
 		return i.probeDigest(ctx)
 	}
@@ -222,6 +238,7 @@ func (i *Initiator) Reply(ctx context.Context, frames iter.Seq2[wire.Frame, erro
 	if err := i.settleSegments(ack); err != nil {
 		return false, err
 	}
+	i.cursor = ack.Cursor
 	if ack.WantSecret {
 		return false, i.wantSecret(s)
 	}

@@ -11,10 +11,10 @@ import (
 
 // sketchCase is what a responder knows when a sketch turned out too small.
 type sketchCase struct {
-	estimate  float64 // items that one side lacks, what lies beyond not counted
+	estimate  float64 // items that one side lacks, what lies outside of its spine not counted
 	saturated bool    // there are more, probably
 	level     int     // of the estimate
-	mine      uint64  // items of the responder, what lies beyond not counted
+	mine      uint64  // items of the responder, what lies outside of its spine not counted
 	theirs    uint64  // items of the initiator
 	ranges    []rangeCase
 	cellSize  int // bytes

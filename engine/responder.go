@@ -20,6 +20,8 @@ type RespondOptions struct {
 	// what is kept for one owner is used for no other.
 	Segments *SegmentCache
 	Owner    string
+	// Sealer, if set, seals the cursor that each reply ends with, for a view that is Logged.
+	Sealer Sealer
 
 	hash   hashFunc
 	hashed *int
@@ -117,8 +119,8 @@ func (r *responder) readHead(s *wire.Stream) error {
 			return fmt.Errorf("%w: SECRET is not the one that INIT names", ErrProtocol)
 		}
 	}
-	if r.init.Summary == nil {
-		return nil
+	if err := r.checkCursor(); err != nil || r.init.Summary == nil {
+		return err
 	}
 	d, err := readDigest(s, *r.init.Summary, r.opt.Limits.SummaryBytes)
 	if err != nil {
@@ -209,7 +211,18 @@ func (r *responder) plan(ctx context.Context) error {
 	// The list of all IDs is the last step of the ladder: it proves, whatever is kept.
 	r.view = &snapshot{View: view, distrust: asked && r.sieve.kind == plainIDs}
 	r.hasher = newKeyHasher(r.secret, view, r.opt.hashed)
+	if err := r.compare(ctx, asked); err != nil {
+		return err
+	}
+	r.ack.Cursor, err = r.cursorAt(r.ack.Root.Summary())
+	return err
+}
+
+// compare answers what the request asked, if it asked anything.
+func (r *responder) compare(ctx context.Context, asked bool) error {
 	switch {
+	case r.init.Cursor != nil:
+		return r.planCursor(ctx)
 	case asked:
 		return r.planSplit(ctx)
 	case r.probe != nil:

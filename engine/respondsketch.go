@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/dwn-sync/dwnsync/engine/summary"
 	"github.com/dwn-sync/dwnsync/engine/wire"
@@ -93,9 +92,9 @@ type match struct {
 	snapshot *summary.Snapshot
 	expander *summary.Expander
 	// What the initiator lacks for certain, and no longer belongs to what is compared:
-	// keys, the first of them beyond all that it has, and short IDs.
+	// keys, the first of them outside of its spine, and short IDs.
 	lacked     []Key
-	beyond     int
+	outside    int
 	shorts     []uint64
 	estimators summary.Estimators // of the rest
 }
@@ -109,7 +108,7 @@ func newMatch(p *probeAsked, sums Summaries, key [32]byte) *match {
 // find returns what the initiator lacks and the short IDs of what only it has; false if the
 // sketch does not tell.
 func (m *match) find(ctx context.Context) (lacked []Key, surplus []uint64, ok bool, err error) {
-	if err := m.takeBeyond(ctx); err != nil {
+	if err := m.takeOutside(ctx); err != nil {
 		return nil, nil, false, err
 	}
 	if err := m.takeRejected(ctx); err != nil {
@@ -124,22 +123,40 @@ func (m *match) find(ctx context.Context) (lacked []Key, surplus []uint64, ok bo
 	return append(m.lacked, keys...), difference.Plus, len(unknown) == 0, err
 }
 
-// takeBeyond takes what lies beyond the initiator's last item: all of it is missing there.
-func (m *match) takeBeyond(ctx context.Context) error {
-	from := Key{Time: math.MinInt64}
-	if len(m.probe.Spine) > 0 {
-		from = m.probe.Last
+// takeOutside takes what lies outside of the initiator's spine, or beyond its last item: all
+// of it is missing there.
+func (m *match) takeOutside(ctx context.Context) error {
+	all := summary.Bucket{}
+	from, more := all.First(), true
+	for i, s := range m.probe.Spine {
+		if to, some := s.Bucket.First().Previous(); some {
+			if err := m.takeBetween(ctx, from, to); err != nil {
+				return err
+			}
+		}
+		last := s.Bucket.Last()
+		if i == len(m.probe.Spine)-1 {
+			last = m.probe.Last
+		}
+		from, more = last.Next()
 	}
-	keys, err := m.sums.KeysIn(ctx, from, lastKey())
-	if err != nil {
-		return err
+	var err error
+	if more {
+		err = m.takeBetween(ctx, from, all.Last())
 	}
-	if len(keys) > 0 && len(m.probe.Spine) > 0 && keys[0] == from {
-		keys = keys[1:]
+	m.outside = len(m.lacked)
+	return err
+}
+
+// takeBetween takes all from from to to. Where the tree knows that there is nothing, it
+// costs no reading.
+func (m *match) takeBetween(ctx context.Context, from, to Key) error {
+	if root, known := m.snapshot.Tree().Between(from, to); known && root.Count == 0 {
+		return nil
 	}
+	keys, err := m.sums.KeysIn(ctx, from, to)
 	m.take(keys)
-	m.beyond = len(keys)
-	return nil
+	return err
 }
 
 // takeRejected takes what the initiator's filter rejects.
@@ -203,23 +220,20 @@ func (m *match) estimate() (d float64, saturated bool) {
 func (m *match) plan(n uint64) wire.Plan {
 	theirs := m.probe.theirs()
 	c := sketchCase{
-		level: m.probe.Level, mine: n - uint64(m.beyond), theirs: theirs,
+		level: m.probe.Level, mine: n - uint64(m.outside), theirs: theirs,
 		cellSize: m.probe.Params.CellSize(), maxCells: min(m.snapshot.Cells(), summary.TableCells(theirs)),
 	}
 	c.estimate, c.saturated = m.estimate()
-	c.estimate += float64(len(m.lacked) - m.beyond)
+	c.estimate += float64(len(m.lacked) - m.outside)
 	for _, s := range m.probe.Spine {
 		root, known := m.snapshot.Tree().Sum(s.Bucket)
 		if !known {
 			continue // fewer than a leaf's
 		}
-		here := root.Count - uint64(len(keysBetween(m.lacked[:m.beyond], s.Bucket.First(), s.Bucket.Last())))
+		here := root.Count - uint64(len(keysBetween(m.lacked[:m.outside], s.Bucket.First(), s.Bucket.Last())))
 		c.ranges = append(c.ranges, rangeCase{s.Bucket, here, s.Root.Count})
 	}
 	plan, _ := planSketch(c)
 	plan.Wide = summary.ParamsFor(n) == summary.WideParams()
 	return plan
 }
-
-// lastKey returns the greatest key that there can be.
-func lastKey() Key { return summary.Bucket{}.Last() }

@@ -17,8 +17,9 @@ type round struct {
 	// Of a segmented filter: what it was made from, and the base of the delta.
 	segments *SegmentMemory
 	base     uint64
-	probed   *probed // of a sketch
-	besides  []Key   // what was refused here and is not in the view
+	probed   *probed    // of a sketch
+	since    *sinceLast // of a cursor
+	besides  []Key      // what was refused here and is not in the view
 }
 
 // open takes the snapshot that this round is about.
@@ -62,8 +63,8 @@ func (i *Initiator) unchanged(ctx context.Context, secret Secret) (bool, error) 
 // What is to be pushed is then no longer known for certain. It comes before the root is
 // asked for: where keys are read, they are what a kept root is checked by.
 func (i *Initiator) dropVanished(ctx context.Context) error {
-	if len(i.pending) == 0 && i.steps[0].kind == sketchKind {
-		return nil // a sketch does without keys
+	if len(i.pending) == 0 && i.steps[0].keyless() {
+		return nil
 	}
 	keys, err := i.round.view.Keys(ctx)
 	if err != nil {
@@ -115,6 +116,14 @@ func (i *Initiator) heldKeys(ctx context.Context) ([]Key, error) {
 	}
 	i.round.keys = i.refused.with(keys)
 	return i.round.keys, nil
+}
+
+// comparedKeys returns the keys that the request's summary is of.
+func (i *Initiator) comparedKeys(ctx context.Context) ([]Key, error) {
+	if i.round.since != nil {
+		return i.round.since.keys, nil
+	}
+	return i.heldKeys(ctx)
 }
 
 func (i *Initiator) hasher() keyHasher {

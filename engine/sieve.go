@@ -48,6 +48,19 @@ func (s sieve) pass(keys []Key) answers {
 	return in
 }
 
+// divide returns the keys that do not pass, and those that do.
+func (s sieve) divide(keys []Key) (rejected, passed []Key) {
+	in := s.pass(keys)
+	for i, k := range keys {
+		if in.yes(i) {
+			passed = append(passed, k)
+		} else {
+			rejected = append(rejected, k)
+		}
+	}
+	return rejected, passed
+}
+
 // rejected returns the keys that do not pass: certainly not in the set.
 func (s sieve) rejected(keys []Key) []Key {
 	var rejected []Key

@@ -49,8 +49,7 @@ func (i *Initiator) probeDigest(ctx context.Context) (digest, error) {
 		return digest{}, err
 	}
 	snapshot := i.round.probed.sums.Snapshot()
-	p.Spine = snapshot.Tree().Spine(spineSize)
-	if err := i.lastOf(ctx, &p); err != nil {
+	if err := i.shape(ctx, &p); err != nil {
 		return digest{}, err
 	}
 	if err := i.fill(&p, int(min(plan.Cells, uint64(snapshot.Cells())))); err != nil {
@@ -76,31 +75,27 @@ func (i *Initiator) openProbed(ctx context.Context, params summary.Params) error
 	return nil
 }
 
-// lastOf sets the last key of a probe.
-func (i *Initiator) lastOf(ctx context.Context, p *summary.Probe) error {
-	for _, k := range i.round.besides {
-		if p.Last.Compare(k) < 0 || len(p.Spine) == 0 {
-			p.Last = k
-		}
-	}
-	if len(p.Spine) == 0 && len(i.round.besides) > 0 {
-		p.Spine = []summary.Segment{{Root: summary.Root{Count: uint64(len(i.round.besides))}}}
+// shape sets spine and last key of a probe. What was refused here is in no bucket of the
+// tree: the spine is then of one bucket, so that none of it is taken to be missing.
+func (i *Initiator) shape(ctx context.Context, p *summary.Probe) error {
+	if besides := len(i.round.besides); besides > 0 {
+		p.Spine = []summary.Segment{{Root: summary.Root{Count: i.round.root.Count}}}
+		p.Last = summary.Bucket{}.Last()
 		return nil
 	}
-	if len(p.Spine) == 0 {
+	sums := i.round.probed.sums
+	if p.Spine = sums.Snapshot().Tree().Spine(spineSize); len(p.Spine) == 0 {
 		return nil
 	}
 	newest := p.Spine[len(p.Spine)-1]
-	keys, err := i.round.probed.sums.KeysIn(ctx, newest.Bucket.First(), newest.Bucket.Last())
+	keys, err := sums.KeysIn(ctx, newest.Bucket.First(), newest.Bucket.Last())
 	if err != nil {
 		return err
 	}
 	if uint64(len(keys)) != newest.Root.Count {
 		return fmt.Errorf("%w: %d keys in a bucket of %d", ErrReplica, len(keys), newest.Root.Count)
 	}
-	if last := keys[len(keys)-1]; len(i.round.besides) == 0 || p.Last.Compare(last) < 0 {
-		p.Last = last
-	}
+	p.Last = keys[len(keys)-1]
 	return nil
 }
 
@@ -180,6 +175,7 @@ func (i *Initiator) refusedOf(shorts []uint64) (keys []Key) {
 // follow takes a plan up, or goes down the ladder if there is none that can work.
 func (i *Initiator) follow(plan wire.Plan) error {
 	s := &i.sketching
+	i.leave(cursorKind)
 	s.plans++
 	if plan.Cells == 0 || plan.Cells > planCells || plan.Bits > maxPlanBits || plan.Level >= summary.EstimatorLevels || s.plans > maxPlans {
 		i.leave(sketchKind)
@@ -221,7 +217,7 @@ func (i *Initiator) holder(ctx context.Context) (func(Key) (bool, error), error)
 			return slices.Contains(keys, k) || slices.Contains(i.round.besides, k), err
 		}, nil
 	}
-	keys, err := i.heldKeys(ctx)
+	keys, err := i.comparedKeys(ctx)
 	return func(k Key) (bool, error) {
 		_, held := slices.BinarySearchFunc(keys, k, Key.Compare)
 		return held, nil

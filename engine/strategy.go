@@ -23,6 +23,9 @@ const (
 	// StrategySketch is a table from which the difference is decoded: its size follows
 	// from what differs.
 	StrategySketch Strategy = "sketch"
+	// StrategyCursor is what the responder said at the end of the last sync: its log then tells
+	// what is new. Without one it is StrategySketch.
+	StrategyCursor Strategy = "cursor"
 	StrategyList   Strategy = "list" // short keyed IDs, sorted and delta-coded
 )
 
@@ -32,7 +35,7 @@ const DefaultStrategy = StrategyFuse
 // Strategies returns the strategies that can be asked for.
 func Strategies() []Strategy {
 	return []Strategy{
-		StrategyBloom, StrategyXor, StrategyFuse, StrategyRibbon, StrategyGolomb, StrategySegmented, StrategySketch, StrategyList,
+		StrategyBloom, StrategyXor, StrategyFuse, StrategyRibbon, StrategyGolomb, StrategySegmented, StrategySketch, StrategyCursor, StrategyList,
 	}
 }
 
@@ -56,14 +59,19 @@ type method struct {
 
 // approximate reports whether m is a filter with a rate of about 2^-8.
 func (m method) approximate() bool {
-	return m.kind != plainIDs && m.kind != filters.List && m.kind != sketchKind
+	return m.kind != plainIDs && m.kind != filters.List && !m.keyless()
 }
+
+// keyless reports whether m does without the keys of a view that keeps summaries.
+func (m method) keyless() bool { return m.kind == sketchKind || m.kind == cursorKind }
 
 const (
 	// plainIDs is no filter: all IDs as they are.
 	plainIDs filters.Kind = 0
 	// sketchKind is no filter either: a sketch, with a filter in it perhaps.
 	sketchKind filters.Kind = 255
+	// cursorKind is what the responder said at the end of the last sync.
+	cursorKind filters.Kind = 254
 	// wholeKind is the kind of filter that settles what a segmented filter leaves in doubt.
 	wholeKind = filters.Ribbon
 )
@@ -87,7 +95,11 @@ func ladder(s Strategy) []method {
 		StrategySegmented: {filters.Segmented, wholeKind},
 	}
 	var steps []method
-	if s == StrategySketch {
+	if s == StrategyCursor {
+		steps = append(steps, method{s, cursorKind})
+	}
+	if s == StrategySketch || s == StrategyCursor {
+		s = StrategySketch
 		steps = append(steps, method{s, sketchKind}, method{s, sketchKind}, method{s, sketchKind})
 		steps = append(steps, slices.Repeat([]method{{s, wholeKind}}, filterAttempts)...)
 	}

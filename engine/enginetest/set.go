@@ -43,6 +43,9 @@ type Set struct {
 	// KeepRoot makes views keep their root, under the set's secret: each change costs
 	// the fingerprint of its item. It is not changed once there is a view.
 	KeepRoot bool
+	// KeepSummaries makes views keep all summaries besides, and a log of what changed, as
+	// engine.Linear and engine.Logged. It is not changed once there is a view.
+	KeepSummaries bool
 
 	mu     sync.Mutex
 	items  map[engine.Key][]byte
@@ -51,6 +54,7 @@ type Set struct {
 	secret *engine.Secret
 	root   engine.Root     // of items
 	hasher *summary.Hasher // of root; nil where root is not known
+	kept   kept
 }
 
 // Add puts payloads into the set. It panics if one of them is no payload.
@@ -72,6 +76,7 @@ func (s *Set) Remove(keys ...engine.Key) {
 			continue
 		}
 		delete(s.items, k)
+		s.kept.change(k, false)
 		if s.hasher != nil {
 			s.root = s.root.Sub(s.hasher.Key(k))
 		}
@@ -123,6 +128,7 @@ func (s *Set) put(payload []byte) (engine.Key, error) {
 	if _, held := s.items[key]; !held {
 		s.change()
 		s.items[key] = slices.Clone(payload)
+		s.kept.change(key, true)
 		if s.hasher != nil {
 			s.root = s.root.Add(s.hasher.Key(key))
 		}
@@ -145,6 +151,9 @@ func (s *Set) View(context.Context) (engine.View, error) {
 	defer s.mu.Unlock()
 	s.viewed = true
 	v := view{keys: s.sorted(), items: s.items, label: s.Name}
+	if s.KeepSummaries && s.secret != nil {
+		return s.keptView(v)
+	}
 	if !s.KeepRoot || s.secret == nil {
 		return v, nil
 	}
@@ -170,7 +179,7 @@ func (s *Set) KeepSecret(_ context.Context, offered engine.Secret) (engine.Secre
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.secret == nil || offered.Beats(s.secret.SecretName) {
-		s.secret, s.hasher = &offered, nil
+		s.secret, s.hasher, s.kept.set = &offered, nil, nil
 	}
 	return *s.secret, nil
 }

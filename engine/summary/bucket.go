@@ -140,6 +140,16 @@ func (p path) next() (path, bool) {
 	return p, false
 }
 
+// previous returns the path before p; false before the first.
+func (p path) previous() (path, bool) {
+	for i := len(p) - 1; i >= 0; i-- {
+		if p[i]--; p[i] != math.MaxUint64 {
+			return p, true
+		}
+	}
+	return p, false
+}
+
 // octet returns the eight bits from a place on; those beyond the end are zero.
 func (p *path) octet(at int) byte {
 	word, shift := at/64, at%64

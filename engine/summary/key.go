@@ -33,6 +33,18 @@ func (k Key) Compare(other Key) int {
 	return bytes.Compare(k.ID[:], other.ID[:])
 }
 
+// Next returns the key that follows k directly, false if k is the greatest.
+func (k Key) Next() (Key, bool) {
+	next, ok := pathOf(k).next()
+	return next.key(), ok
+}
+
+// Previous returns the key directly before k, false if k is the smallest.
+func (k Key) Previous() (Key, bool) {
+	before, ok := pathOf(k).previous()
+	return before.key(), ok
+}
+
 // keySize is the length of a key's byte form.
 const keySize = 8 + len(ID{})
 

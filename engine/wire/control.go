@@ -109,6 +109,9 @@ type Init struct {
 	Root      *Root       `cbor:"root,omitempty"`    // under Secret, absent without one
 	Summary   *Summary    `cbor:"summary,omitempty"` // absent: nothing is asked for but the root
 	Budget    uint64      `cbor:"budget"`            // bytes of item payloads wanted in one reply at most
+	// Cursor is what the responder's last reply to this initiator ended with. Summary is
+	// then of what the initiator's log took in since, absent for nothing.
+	Cursor []byte `cbor:"cursor,omitempty"`
 }
 
 // Refusal says that an item of the request was not stored.
@@ -137,7 +140,12 @@ type Ack struct {
 	// Plan is there where a sketch was too small: the responder then has compared
 	// nothing but roots, and sends no items.
 	Plan *Plan `cbor:"plan,omitempty"`
+	// Cursor is for the initiator's next sync: opaque, sealed by the responder for itself.
+	Cursor []byte `cbor:"cursor,omitempty"`
 }
+
+// MaxCursor is the length of the longest cursor in bytes.
+const MaxCursor = 256
 
 // Plan is what the initiator is advised to send after a sketch that did not decode.
 type Plan struct {
