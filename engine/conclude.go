@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
+	"github.com/dwn-sync/dwnsync/engine/summary"
 	"github.com/dwn-sync/dwnsync/engine/wire"
 )
 
@@ -17,6 +20,8 @@ type difference struct {
 	unnamed  error  // why a payload was refused that did not even tell its key
 	doubt    *doubt // the part that the second half is of, nil for all
 	more     bool
+	bisected bool // the reply has parts of ranges, and no items
+	parts    []summary.Segment
 }
 
 // readDifference reads what follows ACK and SECRET: the second half, the items, the end.
@@ -25,19 +30,21 @@ func (i *Initiator) readDifference(ctx context.Context, s *wire.Stream, ack wire
 	if i.round.since != nil && ack.Through != nil {
 		d.here = i.round.since.offset
 	}
-	if ack.Plan != nil && i.round.probed == nil && i.round.since == nil {
-		return d, fmt.Errorf("%w: a plan in reply to neither a sketch nor a cursor", ErrProtocol)
-	}
-	unread := ack.Through == nil && !ack.WantSegments && ack.Plan == nil && ack.Root.Summary() != i.round.root
-	if i.round.asked && unread {
-		return d, fmt.Errorf("%w: ACK does not say what was let through", ErrProtocol)
+	if ack.Plan != nil {
+		if err := i.checkPlan(ack); err != nil {
+			return d, err
+		}
 	}
 	if ack.Summary != nil {
 		if err := i.readSecondHalf(ctx, s, *ack.Summary, &d); err != nil {
 			return d, err
 		}
 	}
-	if s.At(wire.TypeItems) && (!i.round.asked || !i.opt.Direction.Pulls() || ack.Plan != nil) {
+	unread := ack.Through == nil && !ack.WantSegments && ack.Plan == nil && !d.bisected && ack.Root.Summary() != i.round.root
+	if i.round.asked && unread {
+		return d, fmt.Errorf("%w: ACK does not say what was let through", ErrProtocol)
+	}
+	if s.At(wire.TypeItems) && (!i.round.asked || !i.opt.Direction.Pulls() || ack.Plan != nil || d.bisected) {
 		return d, fmt.Errorf("%w: items that were not asked for", ErrProtocol)
 	}
 	if err := i.receive(ctx, s, &d); err != nil {
@@ -46,13 +53,30 @@ func (i *Initiator) readDifference(ctx context.Context, s *wire.Stream, ack wire
 	return d, i.readEnd(s, &d)
 }
 
+// checkPlan refuses a plan that answers nothing that was asked, or together with an answer.
+func (i *Initiator) checkPlan(ack wire.Ack) error {
+	switch {
+	case i.round.probed == nil && i.round.since == nil:
+		return fmt.Errorf("%w: a plan in reply to neither a sketch nor a cursor", ErrProtocol)
+	case ack.Through != nil || ack.Summary != nil:
+		return fmt.Errorf("%w: a plan, and what was let through", ErrProtocol)
+	}
+	return nil
+}
+
 func (i *Initiator) readSecondHalf(ctx context.Context, s *wire.Stream, head wire.Summary, d *difference) error {
 	second, err := readDigest(s, head, i.opt.Limits.SummaryBytes)
 	if err != nil {
 		return err
 	}
-	if head.Form == wire.FormShorts {
+	switch head.Form {
+	case wire.FormShorts:
 		return i.readShorts(ctx, second, d)
+	case wire.FormRanges:
+		return i.readRanges(second, d)
+	}
+	if err := i.checkSecondHalf(head); err != nil {
+		return err
 	}
 	has, err := second.sieve(i.opt.Limits.SummaryBytes, i.opt.hash)
 	if err != nil {
@@ -63,7 +87,31 @@ func (i *Initiator) readSecondHalf(ctx context.Context, s *wire.Stream, head wir
 		return err
 	}
 	d.onlyHere, d.doubt = has.rejected(keys), has.within
+	if asked := i.round.ranges; asked != nil {
+		d.onlyHere = append(d.onlyHere, asked.given...)
+		slices.SortFunc(d.onlyHere, Key.Compare)
+	}
 	d.here = d.here.Add(i.hasher().Root(d.onlyHere))
+	return nil
+}
+
+// checkSecondHalf refuses a filter or a list of IDs that is of something else than what the
+// request's summary was of.
+func (i *Initiator) checkSecondHalf(head wire.Summary) error {
+	var buckets []byte
+	if head.Within != nil {
+		buckets = head.Within.Buckets
+	}
+	ok := buckets == nil
+	switch asked := i.round.ranges; {
+	case i.round.probed != nil:
+		ok = head.Form == wire.FormIDs && head.Size == 0 && head.Within == nil // it has nothing
+	case asked != nil:
+		ok = asked.within != nil && head.Form == wire.FormIDs && bytes.Equal(buckets, asked.within.Buckets)
+	}
+	if !ok {
+		return fmt.Errorf("%w: a second half of the form %q is not of what was asked", ErrProtocol, head.Form)
+	}
 	return nil
 }
 
@@ -140,6 +188,8 @@ func (i *Initiator) conclude(ctx context.Context, ack wire.Ack, d difference) (b
 		return false, nil // ask again, with what the responder keeps or the whole
 	case ack.Plan != nil:
 		return false, i.follow(*ack.Plan)
+	case d.bisected:
+		return false, i.followRanges(ctx, d)
 	case !i.round.asked && !i.known:
 		return false, i.blind()
 	case !i.round.asked:
@@ -156,7 +206,7 @@ func (i *Initiator) conclude(ctx context.Context, ack wire.Ack, d difference) (b
 	}
 	switch {
 	case d.more:
-		return false, i.more(d)
+		return false, i.more(d, remote.Sub(through).Sub(d.received).Count)
 	case exact && whole:
 		return i.differenceKnown(ctx, remote)
 	case exact && d.named > 0:
@@ -168,8 +218,10 @@ func (i *Initiator) conclude(ctx context.Context, ack wire.Ack, d difference) (b
 	}
 }
 
-func (i *Initiator) more(d difference) error {
+// more goes on after a reply that ended before all the missing items were sent.
+func (i *Initiator) more(d difference, missing uint64) error {
 	i.mores++
+	i.shrinkPlan(missing, d)
 	switch {
 	case i.mores > maxMores:
 		return i.incomplete("after %d replies there are still more items", i.mores)
@@ -184,6 +236,7 @@ func (i *Initiator) more(d difference) error {
 
 // differenceKnown is reached once nothing is missing here. What is left is to push.
 func (i *Initiator) differenceKnown(ctx context.Context, remote Root) (bool, error) {
+	i.noteOpen(nil)
 	i.known, i.expected, i.settled, i.under = true, remote, i.report.Local, *i.round.secret
 	if len(i.pending) > 0 {
 		return false, nil
@@ -200,10 +253,14 @@ func (i *Initiator) concludePush(ctx context.Context, remote Root) (bool, error)
 	if remote == i.expected && i.under == *i.round.secret {
 		return i.complete(ctx)
 	}
-	if remote.Count < i.expected.Count {
-		i.distrustSegments() // it held some of what it was said to lack
+	heldSome := remote.Count < i.expected.Count // of what it was said to lack
+	if heldSome {
+		i.distrustSegments()
 	}
 	if i.restart() {
+		if heldSome && i.steps[0].keyless() {
+			return false, i.nextSketch() // the same again would say the same again
+		}
 		return false, nil
 	}
 	return false, i.incomplete("the responder's set changed during each of %d attempts", i.restarts)
@@ -211,7 +268,7 @@ func (i *Initiator) concludePush(ctx context.Context, remote Root) (bool, error)
 
 // restart makes the next round ask again, unless that was done too often.
 func (i *Initiator) restart() bool {
-	i.known, i.doubt, i.sketching = false, nil, sketching{}
+	i.known, i.doubt, i.sketching, i.ranging = false, nil, sketching{}, ranging{}
 	i.restarts++
 	return i.restarts <= maxRestarts
 }
@@ -227,7 +284,7 @@ func (i *Initiator) nextStep(rejected uint64, d difference) error {
 	if len(i.steps) == 1 {
 		return i.incomplete("roots still differ after a list of all IDs")
 	}
-	i.steps = i.steps[1:]
+	i.nextMethod()
 	i.distrust = i.distrust || i.steps[0].kind == plainIDs // it proves, whatever is kept
 	i.failed++
 	staysHere, staysThere := uint64(len(d.onlyHere)), rejected
@@ -283,6 +340,20 @@ func (i *Initiator) grown(ctx context.Context) (bool, error) {
 	return root != i.settled, err
 }
 
+// noteOpen puts what a bisection found to differ into the report, until the sync is complete.
+func (i *Initiator) noteOpen(open []openRange) {
+	i.report.Open, i.report.OpenRanges = nil, len(open)
+	for _, o := range open[:min(len(open), MaxOpen)] {
+		i.report.Open = append(i.report.Open, OpenRange{o.bucket, o.mine, o.theirs})
+	}
+}
+
+// incomplete returns an ErrIncomplete that names the first of the ranges that are open.
 func (i *Initiator) incomplete(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrIncomplete, fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	if r := i.report; r.OpenRanges > 0 {
+		o := r.Open[0]
+		text += fmt.Sprintf("; %d ranges are open, the first %v with %d items here and %d there", r.OpenRanges, o.Bucket, o.Here, o.There)
+	}
+	return fmt.Errorf("%w: %s", ErrIncomplete, text)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 
 	"github.com/dwn-sync/dwnsync/engine/wire"
 	"github.com/dwn-sync/dwnsync/filters"
@@ -43,9 +44,9 @@ func (m *CursorMemory) proves(d Direction) bool {
 
 const memoryVersion = 1
 
-// AppendBinary appends a form of m that Decode reads.
+// AppendBinary appends a form of m that DecodeCursorMemory reads.
 func (m *CursorMemory) AppendBinary(dst []byte) []byte {
-	flags := byte(0)
+	start, flags := len(dst), byte(0)
 	if m.pulled {
 		flags |= 1
 	}
@@ -59,13 +60,22 @@ func (m *CursorMemory) AppendBinary(dst []byte) []byte {
 	for _, root := range []Root{m.own, m.remote} {
 		dst = append(binary.BigEndian.AppendUint64(dst, root.Count), root.Fingerprint[:]...)
 	}
-	return append(dst, m.token...)
+	dst = append(dst, m.token...)
+	return binary.BigEndian.AppendUint32(dst, memorySum(dst[start:]))
 }
+
+// memorySum tells a memory from what a fault of the disk makes of it: that a sync pulled, or
+// pushed, is the one thing in it that no root proves.
+func memorySum(data []byte) uint32 { return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)) }
 
 // DecodeCursorMemory reads what AppendBinary wrote. What is no such form is an empty memory.
 func DecodeCursorMemory(data []byte) *CursorMemory {
-	const head = 2 + 24 + 8 + 2*40
-	if len(data) < head || len(data) > head+wire.MaxCursor || data[0] != memoryVersion {
+	const head, sum = 2 + 24 + 8 + 2*40, 4
+	if len(data) < head+sum || len(data) > head+wire.MaxCursor+sum || data[0] != memoryVersion {
+		return new(CursorMemory)
+	}
+	data, end := data[:len(data)-sum], data[len(data)-sum:]
+	if binary.BigEndian.Uint32(end) != memorySum(data) {
 		return new(CursorMemory)
 	}
 	m := &CursorMemory{pulled: data[1]&1 != 0, pushed: data[1]&2 != 0, token: bytes.Clone(data[head:])}
@@ -91,7 +101,7 @@ type sinceLast struct {
 func (i *Initiator) openCursor(ctx context.Context) error {
 	m := i.opt.Cursor
 	logged, ok := i.round.view.View.(Logged)
-	if !ok || !m.proves(i.opt.Direction) || i.round.secret == nil || i.round.secret.SecretName != m.secret || i.refused.any() {
+	if !ok || m == nil || !m.proves(i.opt.Direction) || i.round.secret == nil || i.round.secret.SecretName != m.secret || i.refused.any() {
 		return nil
 	}
 	added, removed, ok, err := logged.Since(ctx, m.position)
@@ -147,11 +157,11 @@ type Sealer interface {
 	Open(token []byte) (plain []byte, ok bool)
 }
 
-// A cursor before it is sealed: a version, the position in the responder's log, the first 8
-// bytes of the fingerprint at it, and generation and ID of the secret that is under.
+// A cursor before it is sealed: a version, the position in the responder's log, and the first
+// 8 bytes of the fingerprint at it, which tell the secret too: it is keyed.
 const (
 	cursorVersion = 1
-	cursorSize    = 1 + 8 + 8 + 8 + 16
+	cursorSize    = 1 + 8 + 8
 )
 
 // cursorAt returns the sealed cursor of a view, nil where there can be none.
@@ -161,9 +171,7 @@ func (r *responder) cursorAt(root Root) ([]byte, error) {
 		return nil, nil
 	}
 	plain := binary.BigEndian.AppendUint64([]byte{cursorVersion}, logged.Position())
-	plain = append(plain, root.Fingerprint[:8]...)
-	plain = binary.BigEndian.AppendUint64(plain, r.secret.Generation)
-	return r.opt.Sealer.Seal(append(plain, r.secret.ID[:]...))
+	return r.opt.Sealer.Seal(append(plain, root.Fingerprint[:8]...))
 }
 
 // since returns what the log took in since the cursor of the request; false if the cursor is
@@ -177,8 +185,7 @@ func (r *responder) since(ctx context.Context, root Root) (added []Key, ok bool,
 	if !ok || len(plain) != cursorSize || plain[0] != cursorVersion {
 		return nil, false, nil
 	}
-	name := wire.SecretName{Generation: binary.BigEndian.Uint64(plain[17:]), ID: [16]byte(plain[25:])}
-	if name != r.secret.SecretName || r.theirRoot() == nil {
+	if r.theirRoot() == nil {
 		return nil, false, nil
 	}
 	added, removed, ok, err := logged.Since(ctx, binary.BigEndian.Uint64(plain[1:]))
@@ -186,7 +193,7 @@ func (r *responder) since(ctx context.Context, root Root) (added []Key, ok bool,
 		return nil, false, err
 	}
 	before := root.Sub(r.hasher.Root(added))
-	return added, bytes.Equal(before.Fingerprint[:8], plain[9:17]), nil
+	return added, bytes.Equal(before.Fingerprint[:8], plain[9:]), nil
 }
 
 // planCursor answers a cursor: with what the log took in since, without what the initiator

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/dwn-sync/dwnsync/engine/summary"
 	"github.com/dwn-sync/dwnsync/engine/wire"
 	"github.com/dwn-sync/dwnsync/filters"
 )
@@ -91,13 +92,12 @@ func readDigest(s *wire.Stream, head wire.Summary, limit int64) (digest, error) 
 
 // sieve returns what d says, unless it is a segmented filter.
 func (d digest) sieve(limit int64, hash hashFunc) (sieve, error) {
-	if d.head.Base != 0 || d.head.Within != nil && d.head.Form != wire.FormFilter {
+	if d.head.Base != 0 || d.head.Within != nil && d.head.Form != wire.FormFilter && d.head.Form != wire.FormIDs {
 		return sieve{}, fmt.Errorf("%w: a summary of the form %q is no delta and no part", wire.ErrMalformed, d.head.Form)
 	}
 	switch d.head.Form {
 	case wire.FormIDs:
-		ids, err := d.ids()
-		return sieve{kind: plainIDs, asked: ids}, err
+		return d.idSieve()
 	case wire.FormFilter:
 		return d.filter(limit, hash)
 	default:
@@ -105,7 +105,31 @@ func (d digest) sieve(limit int64, hash hashFunc) (sieve, error) {
 	}
 }
 
+// idSieve returns a list of IDs, of everything or of what is in some buckets.
+func (d digest) idSieve() (sieve, error) {
+	ids, err := d.ids()
+	s := sieve{kind: plainIDs, size: len(ids) / len(ID{}), asked: ids}
+	w := d.head.Within
+	if err != nil || w == nil {
+		return s, err
+	}
+	switch {
+	case len(w.Buckets) > wire.MaxIntervals:
+		return s, fmt.Errorf("%w: buckets of %d bytes, at most %d", wire.ErrTooLarge, len(w.Buckets), wire.MaxIntervals)
+	case w.Salt != filters.Salt{} || len(w.Intervals) > 0:
+		return s, fmt.Errorf("%w: a list of IDs is of buckets, not of intervals", wire.ErrMalformed)
+	}
+	s.part = true
+	if s.buckets, err = summary.DecodeBuckets(w.Buckets, summary.MaxRanges); err != nil {
+		err = fmt.Errorf("%w: %w", wire.ErrMalformed, err)
+	}
+	return s, err
+}
+
 func (d digest) filter(limit int64, hash hashFunc) (sieve, error) {
+	if d.head.Within != nil && len(d.head.Within.Buckets) > 0 {
+		return sieve{}, fmt.Errorf("%w: a filter is of intervals, not of buckets", wire.ErrMalformed)
+	}
 	f, err := filters.Decode(d.data, filterLimits(limit))
 	if errors.Is(err, filters.ErrUnknownKind) || errors.Is(err, filters.ErrVersion) {
 		err = fmt.Errorf("%w: %w", ErrUnsupported, err)

@@ -1,6 +1,9 @@
 package engine
 
-import "github.com/dwn-sync/dwnsync/filters"
+import (
+	"github.com/dwn-sync/dwnsync/engine/summary"
+	"github.com/dwn-sync/dwnsync/filters"
+)
 
 // Sabotage makes an initiator map IDs to keys by hash, for tests outside the package.
 func (o Options) Sabotage(hash func(filters.Salt, ID) uint64) Options {
@@ -11,6 +14,24 @@ func (o Options) Sabotage(hash func(filters.Salt, ID) uint64) Options {
 // Sabotage does the same for a responder.
 func (o RespondOptions) Sabotage(hash func(filters.Salt, ID) uint64) RespondOptions {
 	o.hash = hash
+	return o
+}
+
+// BeginWithRanges makes an initiator leave out the steps of StrategySketch before the bisection.
+func (o Options) BeginWithRanges() Options {
+	o.begin = rangesKind
+	return o
+}
+
+// SabotageSketch makes the sketches of an initiator have these widths.
+func (o Options) SabotageSketch(p summary.Params) Options {
+	o.params = p
+	return o
+}
+
+// SabotageSketch lets a responder read sketches of these widths.
+func (o RespondOptions) SabotageSketch(p summary.Params) RespondOptions {
+	o.params = p
 	return o
 }
 

@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/dwn-sync/dwnsync/engine/summary"
 	"github.com/dwn-sync/dwnsync/engine/wire"
 	"github.com/dwn-sync/dwnsync/filters"
 )
@@ -31,6 +32,8 @@ type Options struct {
 
 	hash   hashFunc
 	hashed *int
+	params summary.Params // of sketches, zero for those that suit the view
+	begin  filters.Kind   // of the step to begin the ladder with, zero for the first
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -85,6 +88,7 @@ type Initiator struct {
 	checked   int    // report.Received when the view was last compared with what it should be
 	refused   refused
 	sketching sketching
+	ranging   ranging
 	budget    int64 // of the items of the next request
 
 	// What the rounds so far have found out.
@@ -110,6 +114,9 @@ func NewInitiator(replica Replica, opt Options) (*Initiator, error) {
 	steps := ladder(opt.Strategy)
 	if opt.Segments.never && opt.Strategy == StrategySegmented {
 		steps = ladder(StrategyRibbon)
+	}
+	for opt.begin != plainIDs && steps[0].kind != opt.begin {
+		steps = steps[1:]
 	}
 	return &Initiator{
 		replica: replica, opt: opt, steps: steps,
@@ -199,8 +206,11 @@ func (i *Initiator) digest(ctx context.Context) (digest, error) {
 		}
 		i.leave(cursorKind)
 	}
-	if i.steps[0].kind == sketchKind && i.round.secret != nil {
+	switch kind := i.steps[0].kind; {
+	case kind == sketchKind && i.round.secret != nil:
 		return i.probeDigest(ctx)
+	case kind == rangesKind && i.round.secret != nil:
+		return i.rangesDigest(ctx)
 	}
 	keys, err := i.heldKeys(ctx)
 	if err != nil {
@@ -208,9 +218,9 @@ func (i *Initiator) digest(ctx context.Context) (digest, error) {
 	}
 	draft := drafter{random: i.opt.Random, hash: i.opt.hash}
 	switch kind := i.steps[0].kind; {
-	case kind == sketchKind && len(keys) > 0:
+	case i.steps[0].keyless() && len(keys) > 0:
 		return digest{}, nil // first the secret
-	case kind == sketchKind:
+	case i.steps[0].keyless():
 		return draft.summarise(plainIDs, nil)
 	case kind != filters.Segmented:
 		return draft.summarise(kind, keys)

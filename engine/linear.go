@@ -26,17 +26,16 @@ type Summaries interface {
 	KeysIn(ctx context.Context, from, to Key) ([]Key, error)
 }
 
-// summaries returns the linear summaries that are kept, if they have those widths and
-// nothing speaks against them, or else those of the keys. A salt that is not zero asks
+// summaries returns the linear summaries that are kept, if they have those widths, any
+// for the zero Params, and nothing speaks against them, or else those of the keys. A salt that is not zero asks
 // for ones that are made for one exchange.
 func (s *snapshot) summaries(ctx context.Context, secret Secret, p summary.Params, salt [16]byte) (Summaries, error) {
-	keeper, ok := s.View.(Linear)
-	if ok && !s.distrust && salt == [16]byte{} {
-		kept, ok, err := keeper.Summaries(ctx, secret)
+	if salt == [16]byte{} {
+		kept, ok, err := s.keptSummaries(ctx, secret)
 		if err != nil {
 			return nil, err
 		}
-		if ok && kept.Snapshot().Params() == p {
+		if ok && (p == (summary.Params{}) || kept.Snapshot().Params() == p) {
 			return kept, nil
 		}
 	}
@@ -45,6 +44,53 @@ func (s *snapshot) summaries(ctx context.Context, secret Secret, p summary.Param
 		return nil, err
 	}
 	return computeSummaries(summariesKey(secret, s.Label(), salt), p, keys)
+}
+
+// keptSummaries returns the linear summaries that are kept, if they are and nothing speaks
+// against them.
+func (s *snapshot) keptSummaries(ctx context.Context, secret Secret) (Summaries, bool, error) {
+	keeper, ok := s.View.(Linear)
+	if !ok || s.distrust {
+		return nil, false, nil
+	}
+	kept, ok, err := keeper.Summaries(ctx, secret)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	root, known, err := s.kept(ctx, secret)
+	if err != nil || known && root != kept.Snapshot().Root() {
+		return nil, false, err // one of the two is not of this view
+	}
+	return kept, true, nil
+}
+
+// held returns which of keys the view holds. It reads all keys only where no summaries are kept.
+func (s *snapshot) held(ctx context.Context, secret Secret, keys []Key) (map[Key]bool, error) {
+	held := make(map[Key]bool, len(keys))
+	if len(keys) == 0 {
+		return held, nil
+	}
+	kept, ok, err := s.keptSummaries(ctx, secret)
+	if err != nil {
+		return nil, err
+	}
+	if ok && !s.read {
+		expander := summary.NewExpander(summariesKey(secret, s.Label(), [16]byte{}), kept.Snapshot().Params())
+		shorts := make([]uint64, len(keys))
+		for i, k := range keys {
+			shorts[i] = expander.Key(k).Short
+		}
+		found, _, err := kept.Resolve(ctx, shorts)
+		for _, k := range found {
+			held[k] = true // also some that were not asked about
+		}
+		return held, err
+	}
+	all, err := s.Keys(ctx)
+	for _, k := range keys {
+		_, held[k] = slices.BinarySearchFunc(all, k, Key.Compare)
+	}
+	return held, err
 }
 
 // summariesKey returns what the summaries of a view are keyed with.

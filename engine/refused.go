@@ -33,14 +33,15 @@ func (r refused) with(keys []Key) []Key {
 	return slices.Compact(all)
 }
 
-// besides returns those refused here that are not among keys, which are sorted.
-func (r refused) besides(keys []Key) []Key {
+// besides returns those refused here that are not held in another way, ascending.
+func (r refused) besides(held map[Key]bool) []Key {
 	var besides []Key
 	for k := range r.here {
-		if _, held := slices.BinarySearchFunc(keys, k, Key.Compare); !held {
+		if !held[k] {
 			besides = append(besides, k)
 		}
 	}
+	slices.SortFunc(besides, Key.Compare)
 	return besides
 }
 

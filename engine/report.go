@@ -1,6 +1,9 @@
 package engine
 
-import "github.com/dwn-sync/dwnsync/engine/wire"
+import (
+	"github.com/dwn-sync/dwnsync/engine/summary"
+	"github.com/dwn-sync/dwnsync/engine/wire"
+)
 
 // Report says what a sync did. It is filled as the sync goes on and whole when
 // it ends, also where it ends with an error.
@@ -21,7 +24,11 @@ type Report struct {
 	// RootsEqual reports whether both sides hold the same set at the end.
 	RootsEqual    bool
 	Local, Remote Root // at the end, under the secret of the last round
-	Up, Down      Traffic
+	// Open are ranges in which the two sides are known to differ still, at most MaxOpen of
+	// them, where a sync is incomplete after a bisection; OpenRanges is their number.
+	Open       []OpenRange
+	OpenRanges int
+	Up, Down   Traffic
 }
 
 // Refusal is an item that one side would not store. The other items are not
@@ -31,6 +38,15 @@ type Refusal struct {
 	Key    Key  // zero where the initiator could not tell it
 	Reason string
 }
+
+// OpenRange is a range of keys in which the two sides differ, with how many items each has.
+type OpenRange struct {
+	Bucket      summary.Bucket
+	Here, There uint64
+}
+
+// MaxOpen is the number of open ranges that a report lists.
+const MaxOpen = 256
 
 // MaxRefused is the number of refusals that a report lists.
 const MaxRefused = 2048

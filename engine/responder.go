@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math"
 
+	"github.com/dwn-sync/dwnsync/engine/summary"
 	"github.com/dwn-sync/dwnsync/engine/wire"
 )
 
@@ -25,6 +26,7 @@ type RespondOptions struct {
 
 	hash   hashFunc
 	hashed *int
+	params summary.Params // of sketches that are read besides the usual ones
 }
 
 func (o RespondOptions) withDefaults() RespondOptions {
@@ -76,6 +78,8 @@ type responder struct {
 	sieve    sieve         // nothing is asked of it where the initiator sent no summary
 	segments *segmentAsked // where the summary is a segmented filter: the same
 	probe    *probeAsked   // where it is a sketch
+	bisect   bool          // where it is a list of ranges
+	ranges   []summary.Segment
 	ack      wire.Ack
 
 	// settleSecret
@@ -131,6 +135,8 @@ func (r *responder) readHead(s *wire.Stream) error {
 		return r.readSegments(d)
 	case wire.FormSketch:
 		return r.readProbe(d)
+	case wire.FormRanges:
+		return r.readRanges(d)
 	}
 	r.sieve, err = d.sieve(r.opt.Limits.SummaryBytes, r.opt.hash)
 	return err
@@ -208,8 +214,10 @@ func (r *responder) plan(ctx context.Context) error {
 		return err
 	}
 	asked := r.sieve.asked != nil
-	// The list of all IDs is the last step of the ladder: it proves, whatever is kept.
-	r.view = &snapshot{View: view, distrust: asked && r.sieve.kind == plainIDs}
+	// The list of all IDs is the last step of the ladder: it proves, whatever is kept. That of
+	// nothing at first contact is no step of it.
+	proves := asked && r.sieve.kind == plainIDs && !r.sieve.part && (r.sieve.size > 0 || r.init.Root != nil)
+	r.view = &snapshot{View: view, distrust: proves}
 	r.hasher = newKeyHasher(r.secret, view, r.opt.hashed)
 	if err := r.compare(ctx, asked); err != nil {
 		return err
@@ -223,10 +231,14 @@ func (r *responder) compare(ctx context.Context, asked bool) error {
 	switch {
 	case r.init.Cursor != nil:
 		return r.planCursor(ctx)
+	case r.sieve.part:
+		return r.planWithin(ctx)
 	case asked:
 		return r.planSplit(ctx)
 	case r.probe != nil:
 		return r.planProbe(ctx)
+	case r.bisect:
+		return r.planRanges(ctx)
 	}
 	root, err := r.view.root(ctx, r.secret, r.hasher)
 	r.ack.Root = wire.RootOf(root)
@@ -279,15 +291,8 @@ func (r *responder) split(ctx context.Context) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
-	p := parts{through: make([]Key, 0, len(keys))}
-	in := r.sieve.pass(keys)
-	for i, k := range keys {
-		if in.yes(i) {
-			p.through = append(p.through, k)
-		} else {
-			p.rejected = append(p.rejected, k)
-		}
-	}
+	var p parts
+	p.rejected, p.through = r.sieve.divide(keys)
 	switch {
 	case !kept:
 		p.throughRoot = r.hasher.Root(p.through)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dwn-sync/dwnsync/engine/summary"
 	"github.com/dwn-sync/dwnsync/engine/wire"
@@ -17,6 +18,9 @@ func (r *responder) readProbe(d digest) error {
 	probe, err := summary.DecodeProbe(d.data)
 	if err != nil {
 		return fmt.Errorf("%w: %w", wire.ErrMalformed, err)
+	}
+	if p := probe.Params; p != summary.ParamsFor(0) && p != summary.WideParams() && p != r.opt.params {
+		return fmt.Errorf("%w: a sketch with short IDs of %d bits and checks of %d", ErrUnsupported, p.ShortBits, p.CheckBits)
 	}
 	asked := &probeAsked{Probe: probe}
 	if len(probe.Dense) > 0 {
@@ -49,15 +53,24 @@ func (p *probeAsked) theirs() (n uint64) {
 // for that.
 func (r *responder) planProbe(ctx context.Context) error {
 	root, err := r.view.root(ctx, r.secret, r.hasher)
+	if err == nil && root.Count == 0 {
+		root, err = r.emptyRoot(ctx)
+	}
 	if err != nil {
 		return err
 	}
 	if r.ack.Root = wire.RootOf(root); r.isTheirs(r.ack.Root) {
 		return nil
 	}
-	if theirs := r.init.Secret; theirs == nil || *theirs != r.secret.SecretName {
+	switch {
+	case r.theirRoot() == nil:
 		r.ack.Plan = &wire.Plan{Cells: uint64(r.probe.cells())} // the same again, under this secret
 		return nil
+	case root.Count == 0:
+		r.answerProbe(Root{}, nil, newDigest(wire.Summary{Form: wire.FormIDs}, nil))
+		return nil
+	case len(r.probe.Spine) == 0:
+		return r.planEverything(ctx)
 	}
 	sums, err := r.view.summaries(ctx, r.secret, r.probe.Params, r.probe.Salt)
 	if err != nil {
@@ -73,15 +86,46 @@ func (r *responder) planProbe(ctx context.Context) error {
 		r.ack.Plan = &plan
 		return nil
 	}
-	through := wire.RootOf(root.Sub(r.hasher.Root(lacked)))
-	r.ack.Through = &through
+	var second digest
+	if len(surplus) > 0 {
+		second = newDigest(wire.Summary{Form: wire.FormShorts}, summary.AppendShorts(nil, surplus, r.probe.Params))
+	}
+	r.answerProbe(root.Sub(r.hasher.Root(lacked)), lacked, second)
+	return nil
+}
+
+// emptyRoot returns the root of a view whose kept root says that it is empty. To read no
+// keys costs nothing, and if there are some, that root is not used.
+func (r *responder) emptyRoot(ctx context.Context) (Root, error) {
+	if _, err := r.view.Keys(ctx); err != nil {
+		return Root{}, err
+	}
+	return r.view.root(ctx, r.secret, r.hasher)
+}
+
+// answerProbe sets the answer to a probe: through is the root of what the initiator has of this
+// view, and lacked what it has not.
+func (r *responder) answerProbe(through Root, lacked []Key, second digest) {
+	wireThrough := wire.RootOf(through)
+	r.ack.Through = &wireThrough
 	if r.init.Direction.Pulls() {
 		r.send = lacked
 	}
-	if len(surplus) > 0 {
-		r.digest = newDigest(wire.Summary{Form: wire.FormShorts}, summary.AppendShorts(nil, surplus, r.probe.Params))
+	if r.digest = second; second.head.Form != "" {
 		r.ack.Summary = &r.digest.head
 	}
+}
+
+// planEverything answers an initiator that has nothing.
+func (r *responder) planEverything(ctx context.Context) error {
+	var lacked []Key
+	if r.init.Direction.Pulls() {
+		var err error
+		if lacked, err = r.view.Keys(ctx); err != nil {
+			return err
+		}
+	}
+	r.answerProbe(Root{}, lacked, digest{})
 	return nil
 }
 
@@ -119,8 +163,11 @@ func (m *match) find(ctx context.Context) (lacked []Key, surplus []uint64, ok bo
 		return nil, nil, false, err
 	}
 	keys, unknown, err := m.sums.Resolve(ctx, difference.Minus)
+	// An item that was taken can have the short ID of one that was not.
+	lacked = append(m.lacked, keys...)
+	slices.SortFunc(lacked, Key.Compare)
 	// A short ID that nothing has was never put into the sketch: it decoded to what is not there.
-	return append(m.lacked, keys...), difference.Plus, len(unknown) == 0, err
+	return slices.Compact(lacked), difference.Plus, len(unknown) == 0, err
 }
 
 // takeOutside takes what lies outside of the initiator's spine, or beyond its last item: all
@@ -159,7 +206,7 @@ func (m *match) takeBetween(ctx context.Context, from, to Key) error {
 	return err
 }
 
-// takeRejected takes what the initiator's filter rejects.
+// takeRejected takes what the initiator's filter rejects of what was not taken yet.
 func (m *match) takeRejected(ctx context.Context) error {
 	for _, b := range m.probe.Dense {
 		to := b.Last()
@@ -170,9 +217,16 @@ func (m *match) takeRejected(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		m.take(m.probe.filter.rejected(keys))
+		m.take(slices.DeleteFunc(m.probe.filter.rejected(keys), m.taken))
 	}
 	return nil
+}
+
+// taken reports whether k lies outside of the initiator's spine.
+func (m *match) taken(k Key) bool {
+	spine := m.probe.Spine
+	at, found := slices.BinarySearchFunc(spine, k, func(s summary.Segment, k Key) int { return s.Bucket.First().Compare(k) })
+	return !found && (at == 0 || !spine[at-1].Bucket.Contains(k))
 }
 
 func (m *match) take(keys []Key) {
@@ -187,7 +241,7 @@ func (m *match) take(keys []Key) {
 // taken; false if there are too few cells, or it is certain enough that they are.
 func (m *match) decode() (summary.Difference, bool, error) {
 	cells := m.probe.cells()
-	if estimate, _ := m.estimate(); estimate > float64(cells) || cells > m.snapshot.Cells() {
+	if estimate, saturated := m.estimate(); !saturated && estimate > float64(cells) || cells > m.snapshot.Cells() {
 		return summary.Difference{}, false, nil
 	}
 	mine, err := m.snapshot.Sketch(cells)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"slices"
 )
 
@@ -17,9 +18,10 @@ type round struct {
 	// Of a segmented filter: what it was made from, and the base of the delta.
 	segments *SegmentMemory
 	base     uint64
-	probed   *probed    // of a sketch
-	since    *sinceLast // of a cursor
-	besides  []Key      // what was refused here and is not in the view
+	probed   *probed      // of a sketch
+	ranges   *rangesAsked // of a bisection
+	since    *sinceLast   // of a cursor
+	besides  []Key        // what was refused here and is not in the view
 }
 
 // open takes the snapshot that this round is about.
@@ -36,7 +38,7 @@ func (i *Initiator) open(ctx context.Context) error {
 	}
 	same, err := i.unchanged(ctx, secret)
 	if err == nil && !same {
-		err = i.dropVanished(ctx)
+		err = i.dropVanished(ctx, secret)
 	}
 	if err != nil || !ok {
 		return err
@@ -44,11 +46,12 @@ func (i *Initiator) open(ctx context.Context) error {
 	return i.useSecret(ctx, secret)
 }
 
-// unchanged reports whether this round needs no keys: it only pushes, and the root that
-// the view keeps tells that what is to be pushed is still there.
+// unchanged reports whether this round needs no keys before it makes its request, because it
+// only pushes, or needs none for a summary: the root that the view keeps tells that what is
+// to be pushed is still there.
 func (i *Initiator) unchanged(ctx context.Context, secret Secret) (bool, error) {
 	switch {
-	case !i.known:
+	case !i.known && !i.steps[0].keyless():
 		return false, nil
 	case len(i.pending) == 0:
 		return true, nil
@@ -62,19 +65,18 @@ func (i *Initiator) unchanged(ctx context.Context, secret Secret) (bool, error) 
 // dropVanished takes out of pending what has left the view since it was found.
 // What is to be pushed is then no longer known for certain. It comes before the root is
 // asked for: where keys are read, they are what a kept root is checked by.
-func (i *Initiator) dropVanished(ctx context.Context) error {
-	if len(i.pending) == 0 && i.steps[0].keyless() {
-		return nil
+func (i *Initiator) dropVanished(ctx context.Context, secret Secret) error {
+	if !i.steps[0].keyless() {
+		if _, err := i.round.view.Keys(ctx); err != nil {
+			return err
+		}
 	}
-	keys, err := i.round.view.Keys(ctx)
+	held, err := i.round.view.held(ctx, secret, i.pending)
 	if err != nil {
 		return err
 	}
 	before := len(i.pending)
-	i.pending = slices.DeleteFunc(i.pending, func(k Key) bool {
-		_, held := slices.BinarySearchFunc(keys, k, Key.Compare)
-		return !held
-	})
+	i.pending = slices.DeleteFunc(i.pending, func(k Key) bool { return !held[k] })
 	i.known = i.known && len(i.pending) == before
 	return nil
 }
@@ -99,8 +101,8 @@ func (i *Initiator) roots(ctx context.Context, view *snapshot) (own, all Root, e
 	if err != nil || len(i.refused.here) == 0 {
 		return own, own, err
 	}
-	keys, err := view.Keys(ctx)
-	i.round.besides = i.refused.besides(keys)
+	held, err := view.held(ctx, *i.round.secret, slices.Collect(maps.Keys(i.refused.here)))
+	i.round.besides = i.refused.besides(held)
 	return own, own.Add(hasher.Root(i.round.besides)), err
 }
 
@@ -120,8 +122,11 @@ func (i *Initiator) heldKeys(ctx context.Context) ([]Key, error) {
 
 // comparedKeys returns the keys that the request's summary is of.
 func (i *Initiator) comparedKeys(ctx context.Context) ([]Key, error) {
-	if i.round.since != nil {
+	switch {
+	case i.round.since != nil:
 		return i.round.since.keys, nil
+	case i.round.ranges != nil:
+		return i.round.ranges.keys, nil
 	}
 	return i.heldKeys(ctx)
 }

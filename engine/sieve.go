@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 
+	"github.com/dwn-sync/dwnsync/engine/summary"
 	"github.com/dwn-sync/dwnsync/filters"
 )
 
@@ -21,6 +22,9 @@ type sieve struct {
 	size   int          // keys of the filter
 	asked  asked
 	within *doubt // the part that the digest is of, nil for all: what is outside passes
+	// Of a list of IDs that is of a part: the buckets. It is asked for nothing else.
+	part    bool
+	buckets []summary.Bucket
 }
 
 // asked tells which of keys may be in the set that a digest was made of: never no
@@ -63,13 +67,7 @@ func (s sieve) divide(keys []Key) (rejected, passed []Key) {
 
 // rejected returns the keys that do not pass: certainly not in the set.
 func (s sieve) rejected(keys []Key) []Key {
-	var rejected []Key
-	in := s.pass(keys)
-	for i, k := range keys {
-		if !in.yes(i) {
-			rejected = append(rejected, k)
-		}
-	}
+	rejected, _ := s.divide(keys)
 	return rejected
 }
 

@@ -22,14 +22,17 @@ const (
 
 // sketching is what an initiator knows between the rounds of a sketch.
 type sketching struct {
-	plan  wire.Plan // of the next probe
-	plans int       // that were followed
-	salt  [16]byte  // of the next probe, zero for the view's own summaries
+	plan  wire.Plan        // of the next probe
+	dense []summary.Bucket // of plan
+	plans int              // that were followed
+	first wire.Plan        // the first of them
+	salt  [16]byte         // of the next probe, zero for the view's own summaries
 }
 
 // probed is what one probe was made from.
 type probed struct {
 	params   summary.Params
+	cells    int
 	sums     Summaries
 	expander *summary.Expander
 }
@@ -41,18 +44,16 @@ func (i *Initiator) probeDigest(ctx context.Context) (digest, error) {
 	if plan.Cells == 0 {
 		plan.Cells = firstCells
 	}
-	p := summary.Probe{Params: summary.ParamsFor(i.round.root.Count), Salt: i.sketching.salt, Level: int(plan.Level)}
-	if plan.Wide {
-		p.Params = summary.WideParams()
-	}
+	p := summary.Probe{Params: i.sketchParams(plan), Salt: i.sketching.salt, Level: int(plan.Level)}
 	if err := i.openProbed(ctx, p.Params); err != nil {
 		return digest{}, err
 	}
-	snapshot := i.round.probed.sums.Snapshot()
 	if err := i.shape(ctx, &p); err != nil {
 		return digest{}, err
 	}
-	if err := i.fill(&p, int(min(plan.Cells, uint64(snapshot.Cells())))); err != nil {
+	probed := i.round.probed
+	probed.cells = max(int(min(plan.Cells, uint64(probed.sums.Snapshot().Cells()))), summary.MinCells)
+	if err := i.fill(&p, probed.cells); err != nil {
 		return digest{}, err
 	}
 	head := wire.Summary{Form: wire.FormSketch}
@@ -63,6 +64,17 @@ func (i *Initiator) probeDigest(ctx context.Context) (digest, error) {
 	return newDigest(head, p.AppendBinary(nil)), err
 }
 
+// sketchParams returns the widths of the next probe.
+func (i *Initiator) sketchParams(plan wire.Plan) summary.Params {
+	switch {
+	case i.opt.params != summary.Params{}:
+		return i.opt.params
+	case plan.Wide:
+		return summary.WideParams()
+	}
+	return summary.ParamsFor(i.round.root.Count)
+}
+
 // openProbed computes or fetches the summaries that this round's probe is made of.
 func (i *Initiator) openProbed(ctx context.Context, params summary.Params) error {
 	secret, view := *i.round.secret, i.round.view
@@ -71,7 +83,7 @@ func (i *Initiator) openProbed(ctx context.Context, params summary.Params) error
 		return err
 	}
 	key := summariesKey(secret, view.Label(), i.sketching.salt)
-	i.round.probed = &probed{params, sums, summary.NewExpander(key, params)}
+	i.round.probed = &probed{params: params, sums: sums, expander: summary.NewExpander(key, params)}
 	return nil
 }
 
@@ -92,18 +104,25 @@ func (i *Initiator) shape(ctx context.Context, p *summary.Probe) error {
 	if err != nil {
 		return err
 	}
-	if uint64(len(keys)) != newest.Root.Count {
+	if n := len(keys); uint64(n) == newest.Root.Count {
+		p.Last = keys[n-1]
+		return nil
+	}
+	if i.round.view.distrust {
 		return fmt.Errorf("%w: %d keys in a bucket of %d", ErrReplica, len(keys), newest.Root.Count)
 	}
-	p.Last = keys[len(keys)-1]
-	return nil
+	i.distrust, i.round.view.distrust = true, true // what is kept is not of the keys
+	if err := i.openProbed(ctx, p.Params); err != nil {
+		return err
+	}
+	return i.shape(ctx, p)
 }
 
 // fill sets estimator and cells of a probe: those of the view, and of what was refused here.
 func (i *Initiator) fill(p *summary.Probe, cells int) error {
 	snapshot := i.round.probed.sums.Snapshot()
 	estimators := snapshot.Estimators()
-	sketch, err := snapshot.Sketch(max(cells, summary.MinCells))
+	sketch, err := snapshot.Sketch(cells)
 	if err != nil {
 		return err
 	}
@@ -123,9 +142,7 @@ func (i *Initiator) addFilter(ctx context.Context, p *summary.Probe, plan wire.P
 	if err != nil {
 		return salt, err
 	}
-	if p.Dense, err = summary.DecodeBuckets(plan.Dense, summary.MaxDense); err != nil {
-		return salt, fmt.Errorf("%w: plan: %w", ErrProtocol, err)
-	}
+	p.Dense = i.sketching.dense
 	keys := slices.Clone(i.round.besides)
 	for _, b := range p.Dense {
 		in, err := i.round.probed.sums.KeysIn(ctx, b.First(), b.Last())
@@ -152,11 +169,11 @@ func (i *Initiator) readShorts(ctx context.Context, d digest, found *difference)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrProtocol, err)
 	}
-	keys, unknown, err := probed.sums.Resolve(ctx, shorts)
+	keys, _, err := probed.sums.Resolve(ctx, shorts)
 	if err != nil {
 		return err
 	}
-	found.onlyHere = append(keys, i.refusedOf(unknown)...)
+	found.onlyHere = append(keys, i.refusedOf(shorts)...)
 	slices.SortFunc(found.onlyHere, Key.Compare)
 	found.here = i.hasher().Root(found.onlyHere)
 	return nil
@@ -165,40 +182,91 @@ func (i *Initiator) readShorts(ctx context.Context, d digest, found *difference)
 // refusedOf returns the items that were refused here and have one of these short IDs.
 func (i *Initiator) refusedOf(shorts []uint64) (keys []Key) {
 	for _, k := range i.round.besides {
-		if slices.Contains(shorts, i.round.probed.expander.Key(k).Short) {
+		if _, is := slices.BinarySearch(shorts, i.round.probed.expander.Key(k).Short); is {
 			keys = append(keys, k)
 		}
 	}
 	return keys
 }
 
-// follow takes a plan up, or goes down the ladder if there is none that can work.
+// follow takes a plan up. Where it says that no sketch does, filters of everything come
+// next; where it is none, or one too many, the next step of the ladder.
 func (i *Initiator) follow(plan wire.Plan) error {
+	if i.steps[0].kind == cursorKind {
+		i.leave(cursorKind)
+		return nil
+	}
 	s := &i.sketching
-	i.leave(cursorKind)
 	s.plans++
-	if plan.Cells == 0 || plan.Cells > planCells || plan.Bits > maxPlanBits || plan.Level >= summary.EstimatorLevels || s.plans > maxPlans {
+	dense, ok := usable(plan)
+	switch {
+	case plan.Cells == 0:
 		i.leave(sketchKind)
 		*s = sketching{}
 		return nil
+	case !ok || s.plans > maxPlans:
+		return i.nextSketch()
+	}
+	if s.plans == 1 {
+		s.first = plan
 	}
 	// A plan that did not help was too small by as much.
-	if before := s.plan; before.Cells > 0 && before.Level == plan.Level && before.Bits == plan.Bits {
+	before, sent := s.plan, i.round.probed
+	if before.Level == plan.Level && before.Bits == plan.Bits && before.Wide == plan.Wide {
 		plan.Cells = max(plan.Cells, before.Cells+before.Cells/2)
+		if before.Cells > uint64(sent.cells) {
+			return i.nextSketch() // there are no more cells
+		}
 	}
-	s.plan = plan
+	s.plan, s.dense = plan, dense
 	return nil
 }
 
+// usable returns the dense buckets of a plan, and false for one that no responder makes.
+func usable(plan wire.Plan) ([]summary.Bucket, bool) {
+	if plan.Cells > planCells || plan.Bits > maxPlanBits || plan.Level >= summary.EstimatorLevels {
+		return nil, false
+	}
+	if plan.Bits == 0 {
+		return nil, len(plan.Dense) == 0
+	}
+	dense, err := summary.DecodeBuckets(plan.Dense, summary.MaxDense)
+	return dense, err == nil && len(dense) > 0
+}
+
+// nextSketch goes on after a sketch that never decoded, or said what was not so.
+func (i *Initiator) nextSketch() error {
+	i.nextMethod()
+	return i.saltSketch()
+}
+
 // saltSketch makes the next sketch of the ladder one under a salt of its own: the last
-// one decoded to what cannot be, so items have short IDs in common.
+// one did not decode, or to what cannot be, so items may have short IDs in common. The first
+// plan was made from an estimate, and not from a failure.
 func (i *Initiator) saltSketch() error {
 	if i.steps[0].kind != sketchKind {
 		return nil
 	}
 	salt, err := newSalt(i.opt.Random)
-	i.sketching = sketching{salt: salt}
+	s := sketching{salt: salt, plan: i.sketching.first}
+	s.dense, _ = usable(s.plan)
+	i.sketching = s
 	return err
+}
+
+// shrinkPlan makes the next sketch smaller after a reply that brought a part of what it
+// tells: so many items are still missing.
+func (i *Initiator) shrinkPlan(missing uint64, d difference) {
+	plan := &i.sketching.plan
+	if plan.Bits > 0 || plan.Cells <= firstCells {
+		return
+	}
+	if !i.opt.Direction.Pushes() {
+		missing += uint64(len(d.onlyHere))
+	}
+	if missing < summary.MaxCells {
+		plan.Cells = min(plan.Cells, uint64(max(firstCells, summary.CellsFor(int(missing)))))
+	}
 }
 
 // blind goes on after a request that asked for nothing but the secret.
@@ -211,15 +279,28 @@ func (i *Initiator) blind() error {
 
 // holder returns what tells whether the round's snapshot, or what was refused here, has an item.
 func (i *Initiator) holder(ctx context.Context) (func(Key) (bool, error), error) {
-	if probed := i.round.probed; probed != nil {
-		return func(k Key) (bool, error) {
-			keys, _, err := probed.sums.Resolve(ctx, []uint64{probed.expander.Key(k).Short})
-			return slices.Contains(keys, k) || slices.Contains(i.round.besides, k), err
-		}, nil
+	if i.steps[0].keyless() {
+		sums, ok, err := i.round.view.keptSummaries(ctx, *i.round.secret)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return i.keylessHolder(ctx, sums), nil
+		}
 	}
-	keys, err := i.comparedKeys(ctx)
+	keys, err := i.heldKeys(ctx)
 	return func(k Key) (bool, error) {
 		_, held := slices.BinarySearchFunc(keys, k, Key.Compare)
 		return held, nil
 	}, err
+}
+
+// keylessHolder is holder by the short IDs of summaries.
+func (i *Initiator) keylessHolder(ctx context.Context, sums Summaries) func(Key) (bool, error) {
+	key := summariesKey(*i.round.secret, i.round.view.Label(), [16]byte{})
+	expander := summary.NewExpander(key, sums.Snapshot().Params())
+	return func(k Key) (bool, error) {
+		keys, _, err := sums.Resolve(ctx, []uint64{expander.Key(k).Short})
+		return slices.Contains(keys, k) || slices.Contains(i.round.besides, k), err
+	}
 }

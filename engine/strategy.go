@@ -63,7 +63,20 @@ func (m method) approximate() bool {
 }
 
 // keyless reports whether m does without the keys of a view that keeps summaries.
-func (m method) keyless() bool { return m.kind == sketchKind || m.kind == cursorKind }
+func (m method) keyless() bool {
+	return m.kind == sketchKind || m.kind == cursorKind || m.kind == rangesKind
+}
+
+// nextMethod goes on to the next step of the ladder. After a sketch that is no filter of
+// everything: these are for where a plan, or what the responder reads, asks for them.
+func (i *Initiator) nextMethod() {
+	left := i.steps[0].kind
+	i.steps = i.steps[1:]
+	if left == sketchKind && i.steps[0].kind == wholeKind {
+		i.leave(wholeKind)
+	}
+	i.ranging = ranging{}
+}
 
 const (
 	// plainIDs is no filter: all IDs as they are.
@@ -72,6 +85,8 @@ const (
 	sketchKind filters.Kind = 255
 	// cursorKind is what the responder said at the end of the last sync.
 	cursorKind filters.Kind = 254
+	// rangesKind is a bisection: roots of ranges, then the IDs in those that differ.
+	rangesKind filters.Kind = 253
 	// wholeKind is the kind of filter that settles what a segmented filter leaves in doubt.
 	wholeKind = filters.Ribbon
 )
@@ -83,6 +98,8 @@ const hopeless = 128
 const (
 	filterAttempts = 4
 	listAttempts   = 2
+	sketchAttempts = 2 // the second under a salt of its own
+	rangesAttempts = 2 // a set that changes between the rounds of one makes it fail
 )
 
 // ladder returns what a sync tries one after the other while the identity of
@@ -100,8 +117,11 @@ func ladder(s Strategy) []method {
 	}
 	if s == StrategySketch || s == StrategyCursor {
 		s = StrategySketch
-		steps = append(steps, method{s, sketchKind}, method{s, sketchKind}, method{s, sketchKind})
+		steps = append(steps, slices.Repeat([]method{{s, sketchKind}}, sketchAttempts)...)
+		// Filters of everything are only for where so much differs on both sides that no sketch
+		// can tell it, or where the responder reads none; else they are left out.
 		steps = append(steps, slices.Repeat([]method{{s, wholeKind}}, filterAttempts)...)
+		steps = append(steps, slices.Repeat([]method{{s, rangesKind}}, rangesAttempts)...)
 	}
 	for _, kind := range kinds[s] {
 		steps = append(steps, slices.Repeat([]method{{s, kind}}, filterAttempts)...)

@@ -49,6 +49,7 @@ type recording struct {
 	refuse    bool
 	again     string // "" for a first sync; else what the responder has done with what the one before sent: "kept" or "lost" it
 	hidden    bool   // the responder has an item that the first summary hides
+	ranges    bool   // the sync begins with a bisection, of some hundred items
 }
 
 func recordings() []recording {
@@ -69,6 +70,7 @@ func recordings() []recording {
 		segmented.name, segmented.again, segmented.hidden = rec.name, rec.again, rec.hidden
 		all = append(all, segmented)
 	}
+	all = append(all, recording{name: "ranges", strategy: engine.StrategySketch, direction: engine.Both, a: 1, b: 1, ranges: true})
 	for _, s := range engine.Strategies() {
 		all = append(all, recording{name: string(s), strategy: s, direction: engine.Both})
 	}
@@ -95,10 +97,22 @@ func (rec recording) transcript(t *testing.T, keepRoot bool) transcript {
 	if rec.hidden {
 		hide(t, a, b)
 	}
+	for i := range int64(400) {
+		if rec.ranges {
+			a.Add(enginetest.Payload(i<<36, ""))
+			b.Add(enginetest.Payload(i<<36, ""))
+		}
+	}
 	limits := engine.Limits{ReplyBytes: rec.budget, RequestBytes: rec.budget}
 	opt := engine.Options{Strategy: rec.strategy, Direction: rec.direction, Random: chacha(1), Limits: limits}
 	r := &recorder{Direct: engine.Direct{Replica: b, Options: engine.RespondOptions{Random: chacha(2)}}}
 	got := transcript{Strategy: rec.strategy, Direction: rec.direction}
+	if rec.ranges {
+		opt = opt.BeginWithRanges()
+	}
+	if rec.strategy == engine.StrategyCursor {
+		rec.cursor(t, a, b, r, &opt)
+	}
 	if rec.again != "" {
 		opt.Segments = new(engine.SegmentMemory)
 		got.Kept = rec.before(t, a, b, r, opt)
@@ -111,6 +125,22 @@ func (rec recording) transcript(t *testing.T, keepRoot bool) transcript {
 		got.Rounds = append(got.Rounds, exchange{hexFrames(t, r.requests[i]), hexFrames(t, r.replies[i])})
 	}
 	return got
+}
+
+// cursor makes a sync that is not recorded, after which both sides gain an item: what the responder
+// sealed is opaque to all but itself.
+func (rec recording) cursor(t *testing.T, a, b *enginetest.Set, r *recorder, opt *engine.Options) {
+	t.Helper()
+	a.KeepSummaries, b.KeepSummaries = true, true
+	opt.Cursor, r.Options.Sealer = new(engine.CursorMemory), sealer("b")
+	for range 2 { // without a secret before there is no log of its views
+		if _, err := engine.Sync(t.Context(), a, r, *opt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.Add(enginetest.Payload(4, "new a"))
+	b.Add(enginetest.Payload(5, "new b"))
+	r.requests, r.replies = nil, nil
 }
 
 // before makes a sync that is not recorded, after which both sides gain an item. It

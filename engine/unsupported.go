@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/dwn-sync/dwnsync/filters"
+import (
+	"slices"
+
+	"github.com/dwn-sync/dwnsync/filters"
+)
 
 // unsupported goes on after a responder refused the summary of the last request for
 // its form or kind, and reports whether there is another one to try. Every responder
@@ -13,6 +17,10 @@ func (i *Initiator) unsupported() bool {
 	i.doubt = nil
 	i.opt.Segments.never = i.opt.Segments.never || kind == filters.Segmented
 	i.leave(kind)
+	if kind == sketchKind { // who reads no sketches bisects nothing
+		i.steps = slices.DeleteFunc(i.steps, func(m method) bool { return m.kind == rangesKind })
+	}
+	i.sketching, i.ranging = sketching{}, ranging{}
 	return true
 }
 

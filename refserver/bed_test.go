@@ -34,8 +34,13 @@ func signerOf(t testing.TB, jwk []byte) *auth.Signer {
 // generated returns n messages of the tenant of tenantKey.
 func generated(t testing.TB, n int) []store.Entry {
 	t.Helper()
+	return generatedBy(t, datasets.GenerateOptions{N: n})
+}
+
+func generatedBy(t testing.TB, opt datasets.GenerateOptions) []store.Entry {
+	t.Helper()
 	var entries []store.Entry
-	for m, err := range datasets.Generate(datasets.GenerateOptions{N: n}) {
+	for m, err := range datasets.Generate(opt) {
 		if err != nil {
 			t.Fatal(err)
 		}

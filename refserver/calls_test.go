@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/dwn-sync/dwnsync/engine"
@@ -87,7 +88,7 @@ func TestInfo(t *testing.T) {
 		t.Fatal(err)
 	}
 	var info refserver.Info
-	if err := json.Unmarshal(text, &info); err != nil || info.Wire != 1 || len(info.Strategies) != len(engine.Strategies()) || info.Version != "v0" {
+	if err := json.Unmarshal(text, &info); err != nil || info.Wire != 1 || !slices.Equal(info.Strategies, engine.Strategies()) || info.Version != "v0" {
 		t.Errorf("%s, %v", text, err)
 	}
 }

@@ -19,6 +19,10 @@ type SyncOptions struct {
 	// Segments is what engine.StrategySegmented remembers from one sync with the same
 	// server, tenant and scope to the next; nil: nothing.
 	Segments *engine.SegmentMemory
+	// Cursor is what engine.StrategyCursor remembers from one sync with the same server,
+	// tenant, scope and signer to the next; nil: nothing. Client.Cursor and KeepCursor keep
+	// it in the node's store.
+	Cursor   *engine.CursorMemory
 	Progress func(received, sent int)
 }
 
@@ -63,7 +67,7 @@ func (c *Client) Sync(ctx context.Context, node Node, opt SyncOptions) (SyncResu
 		opt.Direction = engine.Both
 	}
 	t := &transport{client: c, scope: opt.Scope, direction: auth.Direction(opt.Direction)}
-	options := engine.Options{Strategy: opt.Strategy, Direction: opt.Direction, Limits: opt.Limits, Segments: opt.Segments}
+	options := engine.Options{Strategy: opt.Strategy, Direction: opt.Direction, Limits: opt.Limits, Segments: opt.Segments, Cursor: opt.Cursor}
 	if opt.Progress != nil {
 		options.Progress = func(r *engine.Report) { opt.Progress(r.Received, r.Sent) }
 	}

@@ -38,6 +38,7 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) error {
 	replica := s.node.Replica(claims.Tenant, claims.Scope)
 	reply, err := engine.Respond(r.Context(), replica, wire.Join(head, frames.Rest()), engine.RespondOptions{
 		Limits: s.limits, Segments: s.segments, Owner: claims.Tenant + "\x00" + string(claims.Scope.AppendJSON(nil)),
+		Sealer: s.sealer(r.Context(), claims),
 	})
 	if err != nil {
 		return err

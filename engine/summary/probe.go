@@ -40,8 +40,8 @@ type Probe struct {
 
 // The form of a Probe: "DK", a version, ShortBits, CheckBits, the level, the salt (16
 // bytes), the estimator (256), the number of buckets of the spine (1 byte), each as its bucket
-// and its count, and Last (40 bytes) if there are any; the number of dense buckets (1 byte), each as
-// its bucket, and the length of the filter (uvarint) and the filter if there are any;
+// and its count, and Last (40 bytes) if there are any; the dense buckets, their number (uvarint)
+// first, and the length of the filter (uvarint) and the filter if there are any;
 // cells to the end. A bucket is the number of its bits (uvarint), and these in as few bytes
 // as hold them, the rest zero.
 const (
@@ -148,9 +148,9 @@ func (r *probeReader) filter(p *Probe) (err error) {
 	return err
 }
 
-// AppendBuckets appends at most 255 buckets, their number before them.
+// AppendBuckets appends buckets, their number (uvarint) before them.
 func AppendBuckets(dst []byte, buckets []Bucket) []byte {
-	dst = append(dst, byte(len(buckets)))
+	dst = binary.AppendUvarint(dst, uint64(len(buckets)))
 	for _, b := range buckets {
 		dst = b.appendTo(dst)
 	}
@@ -169,12 +169,12 @@ func DecodeBuckets(data []byte, most int) ([]Bucket, error) {
 }
 
 func (r *probeReader) buckets(most int) ([]Bucket, error) {
-	n, err := r.take(1)
-	if err != nil || int(n[0]) > most {
+	n, err := r.number()
+	if err != nil || n > uint64(most) {
 		return nil, fmt.Errorf("%w: number of buckets", ErrEncoding)
 	}
 	var buckets []Bucket
-	for i := range int(n[0]) {
+	for i := range int(n) {
 		b, err := r.bucket()
 		if err != nil {
 			return nil, err

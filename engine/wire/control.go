@@ -62,26 +62,28 @@ const (
 	FormIDs      Form = "ids"      // all IDs, 32 bytes each, strictly ascending
 	FormSketch   Form = "sketch"   // a summary.Probe; in requests
 	FormShorts   Form = "shorts"   // in a reply to FormSketch: short IDs of the initiator's items that the responder lacks
+	FormRanges   Form = "ranges"   // roots of buckets (summary.AppendRanges); a reply has parts of those that differ
 )
 
 // Summary announces the SUMMARY frames that follow: Size bytes in all.
 type Summary struct {
 	Form   Form     `cbor:"form"`
-	Salt   [16]byte `cbor:"salt"` // zero for FormIDs and FormShorts; of FormSketch, that of its filter
+	Salt   [16]byte `cbor:"salt"` // zero for FormIDs, FormShorts and FormRanges; of FormSketch, that of its filter
 	Size   uint64   `cbor:"size"`
 	Base   uint64   `cbor:"base,omitempty"`   // of FormSegments: the generation that a delta starts from; 0: no delta
-	Within *Within  `cbor:"within,omitempty"` // of FormFilter: the part of the set that it is of; absent: all
+	Within *Within  `cbor:"within,omitempty"` // of FormFilter and FormIDs: the part of the set that it is of; absent: all
 }
 
-// Within is a part of a set: the items whose segment keys under a salt lie in
-// some intervals.
+// Within is a part of a set: of FormFilter the items whose segment keys under a salt lie
+// in some intervals, of FormIDs those in some buckets.
 type Within struct {
-	Salt      [16]byte `cbor:"salt"`
-	Intervals []byte   `cbor:"intervals"` // filters.Intervals, at most MaxIntervals bytes
+	Salt      [16]byte `cbor:"salt"`              // of segment keys; zero for FormIDs
+	Intervals []byte   `cbor:"intervals"`         // filters.Intervals, at most MaxIntervals bytes; empty for FormIDs
+	Buckets   []byte   `cbor:"buckets,omitempty"` // summary.AppendBuckets, at most MaxIntervals bytes; of FormIDs alone
 }
 
-// MaxIntervals is the largest number of bytes of the intervals in a Within, so that
-// an ACK that refuses items has room for them.
+// MaxIntervals is the largest number of bytes of the intervals or buckets in a Within, so
+// that an ACK that refuses items has room for them.
 const MaxIntervals = 256 << 10
 
 // Root is a root as it travels.

@@ -34,6 +34,7 @@ func bodies() []any {
 	filter := &wire.Summary{Form: wire.FormFilter, Salt: [16]byte{4, 5, 6}, Size: 1633}
 	segments := &wire.Summary{Form: wire.FormSegments, Salt: [16]byte{4, 5, 6}, Size: 812, Base: 0x0123456789abcdef}
 	part := &wire.Summary{Form: wire.FormFilter, Salt: [16]byte{7}, Size: 300, Within: &wire.Within{Salt: [16]byte{4, 5, 6}, Intervals: []byte("DI")}}
+	some := &wire.Summary{Form: wire.FormIDs, Size: 64, Within: &wire.Within{Intervals: []byte{}, Buckets: []byte{1, 4, 0x80}}}
 	return []any{
 		&wire.Init{Version: 1, Direction: wire.Both, Secret: &name, Root: root, Summary: filter, Budget: 64 << 20},
 		&wire.Init{Version: 1, Direction: wire.Pull, Budget: 0},
@@ -47,6 +48,15 @@ func bodies() []any {
 		&wire.Init{Version: 1, Direction: wire.Pull, Secret: &name, Root: root, Summary: part, Budget: 64 << 20},
 		&wire.Ack{Version: 1, Secret: name, Root: *root, Through: root, Summary: part, Kept: 0xfedcba9876543210},
 		&wire.Ack{Version: 1, Secret: name, Root: *root, Kept: 5, WantSegments: true},
+		&wire.Init{Version: 1, Direction: wire.Pull, Secret: &name, Root: root, Summary: &wire.Summary{Form: wire.FormSketch, Salt: [16]byte{8}, Size: 1900}, Budget: 1},
+		&wire.Init{Version: 1, Direction: wire.Both, Secret: &name, Root: root, Summary: &wire.Summary{Form: wire.FormRanges, Size: 2760}, Budget: 1},
+		&wire.Init{Version: 1, Direction: wire.Both, Secret: &name, Root: root, Summary: some, Budget: 1},
+		&wire.Init{Version: 1, Direction: wire.Both, Secret: &name, Root: root, Cursor: []byte("sealed"), Budget: 1},
+		&wire.Init{Version: 1, Direction: wire.Both, Secret: &name, Root: root, Cursor: []byte("sealed"), Summary: filter, Budget: 1},
+		&wire.Ack{Version: 1, Secret: name, Root: *root, Through: root, Summary: &wire.Summary{Form: wire.FormShorts, Size: 12}, Cursor: []byte("sealed")},
+		&wire.Ack{Version: 1, Secret: name, Root: *root, Summary: &wire.Summary{Form: wire.FormRanges, Size: 660}},
+		&wire.Ack{Version: 1, Secret: name, Root: *root, Plan: &wire.Plan{Estimate: 990, Cells: 1409}},
+		&wire.Ack{Version: 1, Secret: name, Root: *root, Plan: &wire.Plan{Estimate: 400_000, Cells: 3000, Level: 1, Wide: true, Bits: 3, Dense: []byte{1, 4, 0x80}}},
 		&wire.End{Items: 715},
 		&wire.Error{Code: "storage", Text: "the disk is full"},
 	}

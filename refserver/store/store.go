@@ -39,6 +39,7 @@ type Store interface {
 	// Tenant returns what is kept for one DID. It does no I/O: a tenant exists
 	// from its first accepted message on.
 	Tenant(did string) Tenant
+	Sealing
 	// Close waits for calls under way, frees the store and returns the first
 	// error in doing so. It must not be called from within an iteration. A second
 	// Close does nothing.

@@ -43,7 +43,7 @@ func runServe(ctx context.Context, s std, f *flags) error {
 		open:    f.Bool("open", false, "serve every tenant"),
 		peer:    f.String("peer", "", "`URL` of a node to sync with, both ways"),
 		every:   f.Duration("every", 5*time.Minute, "time between two syncs with the peer"),
-		strategy: f.String("strategy", string(engine.StrategySegmented),
+		strategy: f.String("strategy", string(defaultStrategy),
 			fmt.Sprintf("one of %v, for syncs with the peer", engine.Strategies())),
 		keepMiB: f.Int64("keep", engine.DefaultSegmentBytes>>20, "`MiB` of memory for the filters of others, so that they next send only what has changed"),
 	}
@@ -176,7 +176,7 @@ func (o serveFlags) follower(node refserver.Node, log *slog.Logger) (func(contex
 }
 
 func followOnce(ctx context.Context, client *refserver.Client, node refserver.Node, opt refserver.SyncOptions, log *slog.Logger) {
-	r, err := client.Sync(ctx, node, opt)
+	r, err := syncRemembering(ctx, client, node, opt, log)
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:

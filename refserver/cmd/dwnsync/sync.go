@@ -11,7 +11,7 @@ import (
 
 // runSync syncs a folder with a node over HTTP.
 func runSync(ctx context.Context, s std, f *flags) error {
-	dir, key, tenant, opt := f.dir(), f.key(), f.tenant(), f.sync(string(engine.DefaultStrategy))
+	dir, key, tenant, opt := f.dir(), f.key(), f.tenant(), f.sync(string(defaultStrategy))
 	args, err := f.parse(1)
 	if err != nil {
 		return err
@@ -35,10 +35,10 @@ func runSync(ctx context.Context, s std, f *flags) error {
 		return err
 	}
 	bar := newProgress(s, "sync")
-	result, err := client.Sync(ctx, node.Node, refserver.SyncOptions{
+	result, err := syncRemembering(ctx, client, node.Node, refserver.SyncOptions{
 		Scope: opt.scope.scope, Strategy: engine.Strategy(*opt.strategy), Direction: engine.Direction(*opt.direction),
 		Progress: func(received, sent int) { bar.set(received + sent) },
-	})
+	}, warnings(s.err))
 	bar.done()
 	if *opt.json || err == nil || errors.Is(err, engine.ErrIncomplete) {
 		err = errors.Join(printResult(s, result, *opt.json), err)

@@ -23,6 +23,7 @@ const layoutVersion = 1
 //	00                         layout version
 //	01 tenant                  tenant row: DID, last position, number of messages
 //	02 upload                  tenant: an upload under way, or chunks that nothing refers to any more
+//	03                         seal key: 32 random bytes
 //
 //	rows of a tenant, all under 10 tenant
 //	m ID 00                    message: position, length, first 256 KiB of its canonical DAG-CBOR
@@ -62,12 +63,13 @@ const layoutVersion = 1
 // A fold is an upload that the row f shows instead: the transaction that writes f for
 // a new one gives the one before its row 02 back, so its chunks go, in a crash too.
 //
-// Stores of before there were folds have no rows f, and versions of before ignore
-// them, so the layout's version is the same.
+// Stores of before there were folds and seal keys have no rows f and 03, and versions of
+// before ignore them, so the layout's version is the same.
 const (
 	rowLayout byte = 0x00
 	rowTenant byte = 0x01
 	rowUpload byte = 0x02
+	rowSeal   byte = 0x03
 	rowOwned  byte = 0x10
 
 	kindMessage byte = 'm'
@@ -93,6 +95,8 @@ func recordDigest(text string) digest { return sha256.Sum256([]byte(text)) }
 func nameDigest(name string) digest   { return sha256.Sum256([]byte(name)) }
 
 func layoutKey() []byte { return []byte{rowLayout} }
+
+func sealKeyKey() []byte { return []byte{rowSeal} }
 
 func uploadKey(u uploadID) []byte { return append([]byte{rowUpload}, u[:]...) }
 

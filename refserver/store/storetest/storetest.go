@@ -40,6 +40,7 @@ func Run(t *testing.T, open Opener) {
 		{"ManyWanted", testManyWanted},
 		{"ConcurrentUploads", testConcurrentUploads},
 		{"Secrets", testSecrets},
+		{"SealKey", testSealKey},
 		{"Folds", testFolds},
 		{"FoldsTogether", testFoldsTogether},
 		{"Concurrency", testConcurrency},

@@ -236,6 +236,7 @@ func everyCall(ctx context.Context, s store.Store, have store.Tenant, entry stor
 	for _, errs["WantedData"] = range have.WantedData(ctx) {
 	}
 	_, errs["Has"] = s.Has(ctx, alice)
+	_, errs["SealKey"] = s.SealKey(ctx)
 	_, _, errs["Initial"] = have.Initial(ctx, entry.Message.RecordID())
 	_, _, errs["OpenData"] = have.OpenData(ctx, named.CID)
 	errs["PutData"] = have.PutData(ctx, named.CID, strings.NewReader(string(entry.Data)))
