@@ -14,6 +14,7 @@
 //	summary_test.go    what does it cost to keep linear summaries, and to ask them?
 //	sketches_test.go   how many cells does a difference take, and how long to decode?
 //	estimate_test.go   how well is a difference estimated?
+//	ideal_test.go      the smallest sketch of a difference, without making one of every size
 //	open_test.go       what does opening a node take that keeps summaries?
 //
 // The other systems are those of bench/internal/baseline. The module in bench/peers

@@ -2,8 +2,6 @@ package bench
 
 import (
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"runtime"
 	"slices"
 	"sync"
@@ -128,9 +126,10 @@ func cellTrials(d int) int {
 }
 
 // BenchmarkSummaryCells: how many cells a difference of d items takes, in the mean and so
-// that 99 of 100 decode. Ours: the smallest number to which a sketch folds and decodes.
-// The rateless IBLT: the number after which the stream stops. Items are drawn anew for
-// each trial, by numbers that are fixed, so that a second run says the same.
+// that 99 of 100 decode. Ours: the smallest number to which a sketch folds and decodes, as
+// an idealSketch finds it. The rateless IBLT: the number after which the stream stops.
+// Items are drawn anew for each trial, by numbers that are fixed, so that a second run
+// says the same.
 func BenchmarkSummaryCells(b *testing.B) {
 	for _, d := range differences() {
 		for _, system := range summarySystems() {
@@ -142,7 +141,13 @@ func BenchmarkSummaryCells(b *testing.B) {
 func benchSummaryCells(b *testing.B, system string, d, trials int) {
 	need := func(seed uint64) (int, error) { return baseline.CellsNeeded(d, seed) }
 	if system == "ours" {
-		need = func(seed uint64) (int, error) { return sketchCellsNeeded(d, seed) }
+		sketches := sync.Pool{New: func() any { return new(idealSketch) }}
+		need = func(seed uint64) (int, error) {
+			s := sketches.Get().(*idealSketch)
+			defer sketches.Put(s)
+			s.draw(d, seed)
+			return s.smallest()
+		}
 	}
 	var cells []int
 	for b.Loop() {
@@ -179,94 +184,19 @@ func inParallel(n int, f func(uint64) (int, error)) ([]int, error) {
 	return results, first
 }
 
-// sketchCellsNeeded returns the smallest number of cells in which a difference of d items
-// decodes, drawn by a seed. It is Sketch.Smallest, which halves the range of all sizes:
-// this begins at the usual size and widens its steps until it has the range.
-func sketchCellsNeeded(d int, seed uint64) (int, error) {
-	random := rand.New(rand.NewPCG(seed, uint64(d)))
-	// In 380 cells one in 16 000 differences of 100 items has a pair in the same four.
-	all, err := summary.NewSketch(summary.NewExpander([32]byte{1}, summary.Params{}).Cells(), max(2*summary.CellsFor(d), 8192))
-	if err != nil {
-		return 0, err
-	}
-	for i := range d {
-		if short := random.Uint64(); i%2 == 0 {
-			all.Insert(short)
-		} else {
-			all.Remove(short)
-		}
-	}
-	decodes := func(cells int) bool {
-		folded, err := all.Fold(cells)
-		if err == nil {
-			_, err = folded.Decode()
-		}
-		return err == nil
-	}
-	low, high := bracket(decodes, summary.CellsFor(d), all.Cells(), 1+int(math.Sqrt(float64(d)))/4)
-	for low+1 < high {
-		if middle := (low + high) / 2; decodes(middle) {
-			high = middle
-		} else {
-			low = middle
-		}
-	}
-	if high > all.Cells() {
-		return 0, fmt.Errorf("%w: %d items in %d cells", summary.ErrUndecodable, d, all.Cells())
-	}
-	return high, nil
-}
-
-// bracket returns a size that does not decode, or one below the least, and a larger one
-// that does, or one above most.
-func bracket(decodes func(int) bool, from, most, step int) (low, high int) {
-	if decodes(from) {
-		for high, low = from, max(from-step, summary.MinCells-1); low >= summary.MinCells && decodes(low); step *= 2 {
-			high, low = low, max(low-2*step, summary.MinCells-1)
-		}
-		return low, high
-	}
-	for low, high = from, min(from+step, most+1); high <= most && !decodes(high); step *= 2 {
-		low, high = high, min(high+2*step, most+1)
-	}
-	return low, high
-}
-
-// TestSummaryCellsNeeded: the smallest size is the one that the sketch itself says.
-func TestSummaryCellsNeeded(t *testing.T) {
-	for _, d := range []int{1, 2, 3, 17, 100, 333} {
-		for seed := range uint64(10) {
-			got, err := sketchCellsNeeded(d, seed)
-			if err != nil {
-				t.Fatal(err)
-			}
-			random := rand.New(rand.NewPCG(seed, uint64(d)))
-			s, err := summary.NewSketch(summary.NewExpander([32]byte{1}, summary.Params{}).Cells(), 8192)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for range d {
-				s.Insert(random.Uint64())
-			}
-			if want, err := s.Smallest(); err != nil || got != want {
-				t.Errorf("d = %d, seed %d: %d cells, want %d: %v", d, seed, got, want, err)
-			}
-		}
-	}
-}
-
 // TestSummaryCells: both need what was measured of them before.
 func TestSummaryCells(t *testing.T) {
 	for _, want := range []struct {
 		system   string
 		d        int
 		mean, up float64
-	}{{"ours", 1, 16, 0}, {"ours", 100, 1.39, 1.7}, {"riblt", 100, 1.456, 1.9}} {
+	}{{"ours", 1, 16, 0}, {"ours", 100, 1.39, 1.7}, {"ours", 10_000, 1.3, 1.33}, {"riblt", 100, 1.456, 1.9}} {
+		trials := min(200, 200_000/want.d)
 		name := fmt.Sprintf("system=%s/d=%d", want.system, want.d)
-		m := once(t, name, func(b *testing.B) { benchSummaryCells(b, want.system, want.d, 200) })
+		m := once(t, name, func(b *testing.B) { benchSummaryCells(b, want.system, want.d, trials) })
 		within(t, name, m, "cells/diff", 0.96*want.mean, 1.04*want.mean)
 		within(t, name, m, "p99-cells/diff", m["cells/diff"], max(want.up, m["cells/diff"]))
-		within(t, name, m, "trials", 200, 200)
+		within(t, name, m, "trials", float64(trials), float64(trials))
 	}
 	fail := func(i uint64) (int, error) { return int(i), map[bool]error{true: errFixture}[i == 7] }
 	if _, err := inParallel(9, fail); err == nil {

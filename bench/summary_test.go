@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"testing"
 
 	"github.com/dwn-sync/dwnsync/bench/internal/baseline"
@@ -26,12 +25,21 @@ func summarySizes() []int {
 // over all times, that come in an order that has nothing to do with them.
 type growing struct {
 	keys []summary.Key // all that are ever in it, ascending
-	late []int         // indices of those that come, in their order
+	late []arrival     // those that come, in their order
 }
 
-// newGrowing returns a view of n items in the end.
+// arrival is a key that comes, and its index among all.
+type arrival struct {
+	key summary.Key
+	at  int
+}
+
+// newGrowing returns a view of n items in the end. The rate at which they were written
+// doubles eight times over the view. At a steady rate all leaves of a tree become dense
+// at about the same time, once while the view doubles: n would decide whether a tenth of
+// it meets none of their refinements or thrice the average.
 func newGrowing(tb testing.TB, n int) *growing {
-	p := newPair(tb, datasets.Workload{Shape: datasets.Steady, Divergence: datasets.Scattered, N: n, D: n / 10})
+	p := newPair(tb, datasets.Workload{Shape: datasets.Growing, Divergence: datasets.Scattered, N: n, D: n / 10})
 	g := &growing{keys: allOf(p.there)}
 	missing := make(map[summary.ID]bool, len(p.need))
 	for _, id := range p.need {
@@ -39,7 +47,7 @@ func newGrowing(tb testing.TB, n int) *growing {
 	}
 	for i, k := range g.keys {
 		if missing[k.ID] {
-			g.late = append(g.late, i)
+			g.late = append(g.late, arrival{k, i})
 		}
 	}
 	rand.New(rand.NewPCG(1, uint64(n))).Shuffle(len(g.late), func(i, j int) { g.late[i], g.late[j] = g.late[j], g.late[i] })
@@ -49,8 +57,8 @@ func newGrowing(tb testing.TB, n int) *growing {
 // early yields the indices of the keys that are in the view at first.
 func (g *growing) early(yield func(int) bool) {
 	late := make([]bool, len(g.keys))
-	for _, i := range g.late {
-		late[i] = true
+	for _, a := range g.late {
+		late[a.at] = true
 	}
 	for i := range g.keys {
 		if !late[i] && !yield(i) {
@@ -61,8 +69,7 @@ func (g *growing) early(yield func(int) bool) {
 
 // filling is what a system keeps of a growing view.
 type filling interface {
-	// insert adds the key with an index.
-	insert(i int) error
+	insert(a arrival) error
 	// report reports what is retained, in bytes per item.
 	report(b *testing.B, n int)
 }
@@ -73,7 +80,9 @@ type keptSet struct {
 	set  *summary.Set
 	keys []summary.Key
 	in   []bool
-	some []summary.Key // reused
+
+	some    []summary.Key // reused
+	refined int           // keys given to Refine
 }
 
 func newKeptSet(g *growing) (filling, error) {
@@ -90,30 +99,34 @@ func newKeptSet(g *growing) (filling, error) {
 	return k, set.Build(items)
 }
 
-func (k *keptSet) insert(i int) error {
-	k.in[i] = true
+func (k *keptSet) insert(a arrival) error {
+	k.in[a.at] = true
 	// No two keys of these sets have one short ID but by a chance of 10^-3.
-	err := k.set.Insert(k.keys[i], uint32(i), func(position uint32) (bool, error) { return int(position) == i, nil })
+	err := k.set.Insert(a.key, uint32(a.at), func(position uint32) (bool, error) { return int(position) == a.at, nil })
 	if err != nil {
 		return err
 	}
 	for _, b := range k.set.Overfull(1) {
-		if err := k.set.Refine(b, k.within(b)); err != nil {
+		if err := k.set.Refine(b, k.within(b, a.at)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// within returns the keys of a bucket.
-func (k *keptSet) within(b summary.Bucket) []summary.Key {
-	from, _ := slices.BinarySearchFunc(k.keys, b.First(), summary.Key.Compare)
+// within returns the keys of a bucket, of which the one with index at is one.
+func (k *keptSet) within(b summary.Bucket, at int) []summary.Key {
+	first, last := b.First(), b.Last()
+	for at > 0 && k.keys[at-1].Compare(first) >= 0 {
+		at--
+	}
 	k.some = k.some[:0]
-	for i := from; i < len(k.keys) && b.Contains(k.keys[i]); i++ {
-		if k.in[i] {
-			k.some = append(k.some, k.keys[i])
+	for ; at < len(k.keys) && k.keys[at].Compare(last) <= 0; at++ {
+		if k.in[at] {
+			k.some = append(k.some, k.keys[at])
 		}
 	}
+	k.refined += len(k.some)
 	return k.some
 }
 
@@ -126,21 +139,18 @@ func (k *keptSet) report(b *testing.B, n int) {
 }
 
 // keptPrefix is what a rateless IBLT keeps, without the index that finds a symbol's ID.
-type keptPrefix struct {
-	prefix *baseline.Prefix
-	keys   []summary.Key
-}
+type keptPrefix struct{ prefix *baseline.Prefix }
 
 func newKeptPrefix(g *growing) (filling, error) {
-	k := &keptPrefix{baseline.NewPrefix(baseline.RIBLTCells), g.keys}
+	k := &keptPrefix{baseline.NewPrefix(baseline.RIBLTCells)}
 	for i := range g.early {
 		k.prefix.Insert(g.keys[i].ID)
 	}
 	return k, nil
 }
 
-func (k *keptPrefix) insert(i int) error {
-	k.prefix.Insert(k.keys[i].ID)
+func (k *keptPrefix) insert(a arrival) error {
+	k.prefix.Insert(a.key.ID)
 	return nil
 }
 
@@ -207,8 +217,8 @@ func prepared(b *testing.B, prepare func(*growing) (filling, error), g *growing)
 func filled(b *testing.B, prepare func(*growing) (filling, error), g *growing) (f filling, kept int64) {
 	kept, _ = retained(func() {
 		f = prepared(b, prepare, g)
-		for _, i := range g.late {
-			if err := f.insert(i); err != nil {
+		for _, a := range g.late {
+			if err := f.insert(a); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -314,12 +324,16 @@ func TestSummaryInsert(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, i := range g.late {
-		if err := f.insert(i); err != nil {
+	for _, a := range g.late {
+		if err := f.insert(a); err != nil {
 			t.Fatal(err)
 		}
 	}
-	set := f.(*keptSet).set
+	set, refined := f.(*keptSet).set, float64(f.(*keptSet).refined)/float64(len(g.late))
+	// Leaves of 32.5 to 65 items have 45 on average, and a new one costs 65 keys: 1.4 an item.
+	if refined < 0.8 || refined > 2.2 {
+		t.Errorf("%.2f keys are read per item to refine leaves: that is not the average", refined)
+	}
 	if want := summary.NewHasher([32]byte{1}).Root(g.keys); set.Root() != want || len(set.Overfull(1)) > 0 {
 		t.Errorf("the root of what was inserted counts %d, want %d; %d leaves are overfull", set.Root().Count, want.Count, len(set.Overfull(n)))
 	}

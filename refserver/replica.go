@@ -2,6 +2,7 @@ package refserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -31,12 +32,9 @@ type replica struct {
 func (r replica) View(ctx context.Context) (engine.View, error) {
 	v := view{tenant: r.tenant, label: summaries.Label(r.scope)}
 	if r.node.Keeper != nil {
-		secret, ok, err := r.tenant.Secret(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			return r.keptView(ctx, v, secret)
+		kept, err := r.keptView(ctx, v)
+		if kept != nil || err != nil {
+			return kept, err
 		}
 	}
 	var err error
@@ -46,12 +44,31 @@ func (r replica) View(ctx context.Context) (engine.View, error) {
 	return v, nil
 }
 
-func (r replica) keptView(ctx context.Context, v view, secret store.Secret) (engine.View, error) {
+// keptView returns nil where there is no secret or, for now, no summaries to be had.
+func (r replica) keptView(ctx context.Context, v view) (engine.View, error) {
+	secret, ok, err := r.tenant.Secret(ctx)
+	if err != nil || !ok {
+		return nil, err
+	}
 	kept, err := r.node.Keeper.View(ctx, r.did, r.scope, secret)
+	if r.node.goesOn(ctx, err) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	return keptView{v, kept, engineSecret(secret)}, nil
+	return &keptView{v, r, kept, engineSecret(secret)}, nil
+}
+
+// goesOn reports that a call goes on without summaries after err, which the Keeper logs:
+// wrong ones cost time and never a sync. Where the store itself is what fails, the call
+// finds that out.
+func (n Node) goesOn(ctx context.Context, err error) bool {
+	if err == nil || ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
+		return false
+	}
+	n.Keeper.Passed(err)
+	return true
 }
 
 // Put verifies and stores messages with their inline data.
@@ -129,9 +146,32 @@ func (r replica) Secret(ctx context.Context) (engine.Secret, bool, error) {
 	return engineSecret(s), ok, err
 }
 
-// KeepSecret keeps the tenant's secret.
+// maxAhead is how many generations the secret that a peer offers may be above the one
+// held. Who rotates goes on by one, so none that is honest is. Were there no bound, one
+// offer of the last generation there is would end rotation for ever; with it that takes
+// 2^32 offers that are kept.
+const maxAhead = 1 << 32
+
+// KeepSecret keeps the tenant's secret. Where the node has a Keeper, the summaries under
+// an offered one are made before it is the tenant's, and meanwhile all others go on under
+// the one that is: only who brings it waits, and who gives up finds them made the next
+// time. One that is too far ahead is not kept; the sync goes on under the node's own.
 func (r replica) KeepSecret(ctx context.Context, offered engine.Secret) (engine.Secret, error) {
-	s, err := r.tenant.KeepSecret(ctx, store.Secret{Generation: offered.Generation, ID: offered.ID, Key: offered.Key})
+	next := store.Secret{Generation: offered.Generation, ID: offered.ID, Key: offered.Key}
+	held, ok, err := r.tenant.Secret(ctx)
+	if err != nil || ok && !next.Beats(held) {
+		return engineSecret(held), err
+	}
+	if next.Generation > held.Generation && next.Generation-held.Generation > maxAhead {
+		if ok {
+			return engineSecret(held), nil
+		}
+		next = following(held)
+	}
+	if err := r.node.prepare(ctx, r.did, next); err != nil {
+		return engine.Secret{}, err
+	}
+	s, err := r.tenant.KeepSecret(ctx, next)
 	return engineSecret(s), err
 }
 
@@ -184,16 +224,32 @@ func (v view) each(ctx context.Context, keys []dwn.Key, later func(store.Entry) 
 // none for its root.
 type keptView struct {
 	view
-	kept   *summaries.View
-	secret engine.Secret
+	replica replica
+	kept    *summaries.View // nil once its keys are not those that the root is of
+	secret  engine.Secret
 }
 
-func (v keptView) Keys(ctx context.Context) ([]engine.Key, error) { return v.kept.Keys(ctx) }
+// Keys returns the keys at the view's position. Where they are not those of the root,
+// it returns what is stored, and the view keeps no root any more.
+func (v *keptView) Keys(ctx context.Context) ([]engine.Key, error) {
+	if v.kept != nil {
+		keys, err := v.kept.Keys(ctx)
+		if !v.replica.node.goesOn(ctx, err) {
+			return keys, err
+		}
+		v.kept = nil
+	}
+	keys, _, err := v.tenant.Keys(ctx, v.replica.scope)
+	return keys, err
+}
 
 // Root returns the root at the view's position, if secret was the tenant's when the view
 // was taken.
-func (v keptView) Root(_ context.Context, secret engine.Secret) (engine.Root, bool, error) {
-	return v.kept.Root, secret == v.secret, nil
+func (v *keptView) Root(_ context.Context, secret engine.Secret) (engine.Root, bool, error) {
+	if v.kept == nil || secret != v.secret {
+		return engine.Root{}, false, nil
+	}
+	return v.kept.Root, true, nil
 }
 
 func idsOf(keys []dwn.Key) []dwn.ID {

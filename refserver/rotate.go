@@ -28,13 +28,29 @@ func (n Node) Rotate(ctx context.Context, did string) (store.Secret, error) {
 	if held.Generation == math.MaxUint64 {
 		return store.Secret{}, ErrLastSecret
 	}
+	next := following(held)
+	if err := n.prepare(ctx, did, next); err != nil {
+		return store.Secret{}, err
+	}
+	return rows.KeepSecret(ctx, next)
+}
+
+// following returns a fresh secret of the generation after held. The zero Secret is none.
+func following(held store.Secret) store.Secret {
 	next := store.Secret{Generation: held.Generation + 1}
 	rand.Read(next.ID[:])
 	rand.Read(next.Key[:])
-	if n.Keeper != nil {
-		if err := n.Keeper.Prepare(ctx, did, next); err != nil {
-			return store.Secret{}, err
-		}
+	return next
+}
+
+// prepare makes a tenant's summaries under a secret that is to be its next, where the
+// node keeps any. That they cannot be made is no reason not to change it.
+func (n Node) prepare(ctx context.Context, did string, next store.Secret) error {
+	if n.Keeper == nil {
+		return nil
 	}
-	return rows.KeepSecret(ctx, next)
+	if err := n.Keeper.Prepare(ctx, did, next); !n.goesOn(ctx, err) {
+		return err
+	}
+	return nil
 }

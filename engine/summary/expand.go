@@ -50,5 +50,8 @@ func (e *Expander) Key(k Key) Expansion {
 	}
 }
 
+// Fingerprint returns the fingerprint of k alone, in half the time of Key.
+func (e *Expander) Fingerprint(k Key) Fingerprint { return e.prints.Key(k).Fingerprint }
+
 // Cells returns what maps short IDs to cells under the same secret.
 func (e *Expander) Cells() Coder { return e.cells }

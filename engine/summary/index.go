@@ -125,11 +125,16 @@ func (x *Index) Insert(short uint64, position uint32) bool {
 	if x.find(slot, short, position) >= 0 {
 		return false
 	}
-	x.add(slot, short, position)
+	x.insert(short, position)
+	return true
+}
+
+// insert adds an entry that the index does not have.
+func (x *Index) insert(short uint64, position uint32) {
+	x.add(x.slot(short), short, position)
 	if x.n > x.load*x.pageCount() && x.level < x.shortBits {
 		x.splitPage()
 	}
-	return true
 }
 
 // Remove takes an entry out. It reports false, and changes nothing, if the index does

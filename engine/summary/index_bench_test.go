@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-var indexSizes = []int{10_000, 100_000, 1_000_000, 3_000_000}
+func indexSizes() []int { return []int{10_000, 100_000, 1_000_000, 3_000_000} }
 
 // BenchmarkIndexInsert inserts into an index that grows from none to twice n entries.
 func BenchmarkIndexInsert(b *testing.B) {
-	for _, n := range indexSizes {
+	for _, n := range indexSizes() {
 		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
 			entries := indexEntries(rand.New(rand.NewPCG(1, 1)), 2*n)
 			x := BuildIndex(48, entries[:n])
@@ -30,7 +30,7 @@ func BenchmarkIndexInsert(b *testing.B) {
 }
 
 func BenchmarkIndexLookup(b *testing.B) {
-	for _, n := range indexSizes {
+	for _, n := range indexSizes() {
 		for _, hit := range []bool{true, false} {
 			b.Run(fmt.Sprintf("n=%d/hit=%t", n, hit), func(b *testing.B) {
 				entries := indexEntries(rand.New(rand.NewPCG(1, 1)), n)

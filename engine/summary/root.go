@@ -1,8 +1,11 @@
 package summary
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/subtle"
+	"encoding"
 	"encoding/binary"
 	"hash"
 	"math/bits"
@@ -58,24 +61,77 @@ func (r Root) Sub(s Root) Root {
 
 // Hasher computes fingerprints under one secret. It is reused between keys to
 // keep its state, so it is not safe for concurrent use.
+//
+// HMAC hashes two blocks after states that depend on the secret alone. Hasher keeps
+// those, with blocks padded in advance, because crypto/hmac copies and pads anew for
+// every key, a quarter of its time.
 type Hasher struct {
-	mac hash.Hash
-	buf [keySize]byte
-	sum Fingerprint
+	digest       resumable
+	inner, outer lastBlock
+	state        []byte // after a last block, marshalled; reused
+}
+
+// resumable is what crypto/sha256 documents its hash to be.
+type resumable interface {
+	hash.Hash
+	encoding.BinaryAppender
+	encoding.BinaryUnmarshaler
+}
+
+// lastBlock is the second of two blocks that are hashed.
+type lastBlock struct {
+	before []byte // state of the hash after the first, marshalled
+	text   [sha256.BlockSize]byte
 }
 
 // NewHasher returns a Hasher for one secret. The fingerprint of a key is
 // HMAC-SHA-256 (RFC 2104) of its byte form: 8 bytes of time, 32 of ID.
 func NewHasher(secret [32]byte) *Hasher {
-	return &Hasher{mac: hmac.New(sha256.New, secret[:])}
+	h := &Hasher{digest: sha256.New().(resumable)}
+	h.start(&h.inner, secret, 0x36, keySize)
+	h.start(&h.outer, secret, 0x5c, sha256.Size)
+	return h
+}
+
+// start hashes the secret, padded to a block, and pads the block after it for a text
+// of so many bytes.
+func (h *Hasher) start(b *lastBlock, secret [32]byte, pad byte, size int) {
+	first := bytes.Repeat([]byte{pad}, sha256.BlockSize)
+	subtle.XORBytes(first, first, secret[:])
+	h.digest.Reset()
+	h.digest.Write(first)
+	b.before = h.marshal(nil)
+	b.text[size] = 0x80
+	binary.BigEndian.PutUint64(b.text[sha256.BlockSize-8:], uint64(8*(sha256.BlockSize+size)))
+}
+
+// finish returns the digest of b. The next call overwrites it.
+func (h *Hasher) finish(b *lastBlock) []byte {
+	if err := h.digest.UnmarshalBinary(b.before); err != nil {
+		panic(err) // the same hash marshalled it
+	}
+	h.digest.Write(b.text[:])
+	h.state = h.marshal(h.state[:0])
+	return h.state[stateMagic : stateMagic+sha256.Size]
+}
+
+// stateMagic is the length of what names the hash in a marshalled state, before the
+// chaining value: which is the digest, after a last block.
+const stateMagic = 4
+
+func (h *Hasher) marshal(dst []byte) []byte {
+	state, err := h.digest.AppendBinary(dst)
+	if err != nil {
+		panic(err) // SHA-256 has a state at any time
+	}
+	return state
 }
 
 // Key returns the root of the set that holds k alone.
 func (h *Hasher) Key(k Key) Root {
-	h.mac.Reset()
-	h.mac.Write(appendKey(h.buf[:0], k))
-	h.mac.Sum(h.sum[:0])
-	return Root{Count: 1, Fingerprint: h.sum}
+	appendKey(h.inner.text[:0], k)
+	copy(h.outer.text[:], h.finish(&h.inner))
+	return Root{Count: 1, Fingerprint: Fingerprint(h.finish(&h.outer))}
 }
 
 // Root returns the root of a set given as keys without duplicates, in any order.

@@ -67,15 +67,15 @@ func (o SetOptions) check() error {
 }
 
 // Insert adds the item k, which is at position of the arrival log. If the view holds
-// k, which same tells, that is ErrDuplicate; an error of same is returned as it is.
-// Nothing has changed then.
+// k, which same tells, or another item of its short ID at that position, that is
+// ErrDuplicate; an error of same is returned as it is. Nothing has changed then.
 func (s *Set) Insert(k Key, position uint32, same Same) error {
 	e := s.expander.Key(k)
 	at, held, err := s.find(e.Short, same)
 	if err != nil {
 		return err
 	}
-	if held {
+	if held || slices.Contains(s.found, position) {
 		return fmt.Errorf("%w: %x at position %d, again at %d", ErrDuplicate, k.ID[:4], at, position)
 	}
 	s.add(k, e, position)
@@ -83,7 +83,9 @@ func (s *Set) Insert(k Key, position uint32, same Same) error {
 }
 
 // Remove takes the item k out. If the view does not hold it, which same tells, that
-// is ErrAbsent; an error of same is returned as it is. Nothing has changed then.
+// is ErrAbsent; an error of same is returned as it is. If index and tree contradict each
+// other about it, that is ErrMismatch: the summaries are wrong, and have to be made
+// anew. Nothing has changed then.
 func (s *Set) Remove(k Key, same Same) error {
 	e := s.expander.Key(k)
 	position, held, err := s.find(e.Short, same)
@@ -94,7 +96,7 @@ func (s *Set) Remove(k Key, same Same) error {
 		return fmt.Errorf("%w: %x", ErrAbsent, k.ID[:4])
 	}
 	if err := s.tree.Remove(k, e.Fingerprint); err != nil {
-		return err
+		return fmt.Errorf("%w: %x is at position %d of the index, not in the tree", ErrMismatch, k.ID[:4], position)
 	}
 	s.index.Remove(e.Short, position)
 	s.table.Remove(e.Short)
@@ -117,7 +119,7 @@ func (s *Set) find(short uint64, same Same) (position uint32, held bool, err err
 // add inserts an item that the view does not hold.
 func (s *Set) add(k Key, e Expansion, position uint32) {
 	s.tree.Insert(k, e.Fingerprint)
-	s.index.Insert(e.Short, position)
+	s.index.insert(e.Short, position)
 	s.table.Insert(e.Short)
 	s.estimators.Insert(e.Slice)
 	if n := uint64(s.index.Len()); s.table.NeedsGrowth(n) {
@@ -161,17 +163,16 @@ func (s *Set) Overfull(most int) []Bucket { return s.tree.Overfull(most) }
 // Refine splits an overfull bucket. Keys are all of the view's in it, in any order.
 // If they are not, that is ErrMismatch and nothing has changed.
 func (s *Set) Refine(b Bucket, keys []Key) error {
-	return s.tree.Refine(b, s.treeItems(make([]TreeItem, 0, len(keys)), keys))
-}
-
-func (s *Set) treeItems(dst []TreeItem, keys []Key) []TreeItem {
-	for _, k := range keys {
-		dst = append(dst, TreeItem{Key: k, Fingerprint: s.expander.Key(k).Fingerprint})
+	items := make([]TreeItem, len(keys))
+	for i, k := range keys {
+		items[i] = TreeItem{Key: k, Fingerprint: s.expander.Fingerprint(k)}
 	}
-	return dst
+	return s.tree.Refine(b, items)
 }
 
-// Size returns the memory of all summaries in bytes.
+// Size returns the memory of all summaries in bytes. As long as a Snapshot is kept, it
+// keeps what was written since of tree and table: at most as much as they took when it
+// was made. A Frozen keeps a copy of the index besides.
 func (s *Set) Size() int {
 	const fixed = 4 << 10 // expander, estimators and the structures themselves
 	return fixed + s.tree.Size() + s.index.Size() + s.table.Size()

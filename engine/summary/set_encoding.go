@@ -40,11 +40,11 @@ type Frozen struct {
 	index      *Index
 }
 
-// Freeze copies index and table, 13 bytes per item, and takes a snapshot of the tree.
+// Freeze copies the index, 12 bytes per item, and takes a snapshot of the rest.
 func (s *Set) Freeze() *Frozen {
 	return &Frozen{
 		secret: s.secret, opt: s.opt, position: s.position, tree: s.tree.Snapshot(),
-		table: &Table{s.table.Snapshot()}, estimators: s.estimators, index: s.index.clone(),
+		table: s.table.Snapshot(), estimators: s.estimators, index: s.index.clone(),
 	}
 }
 

@@ -58,6 +58,29 @@ func TestDiffers(t *testing.T) {
 	}
 }
 
+// TestRemoveMismatch: an item that the index has and the tree has not is not taken for
+// absent: somebody who removes twice may ignore that.
+func TestRemoveMismatch(t *testing.T) {
+	secret, item := [32]byte{5}, Key{ID: ID{0}}
+	for name, damage := range map[string]func(*Set) error{
+		"no leaf":      func(s *Set) error { return s.tree.Remove(item, s.expander.Fingerprint(item)) },
+		"another item": func(s *Set) error { s.tree.root.fingerprint[3]++; return nil },
+	} {
+		s := smallSet(t, secret, 1)
+		if err := damage(s); err != nil {
+			t.Fatal(err)
+		}
+		before := s.AppendBinary(nil)
+		err := s.Remove(item, func(uint32) (bool, error) { return true, nil })
+		if !errors.Is(err, ErrMismatch) || errors.Is(err, ErrAbsent) {
+			t.Errorf("%s: got %v, want %v", name, err, ErrMismatch)
+		}
+		if !slices.Equal(s.AppendBinary(nil), before) {
+			t.Errorf("%s: the set has changed", name)
+		}
+	}
+}
+
 // TestDecodeSetRefuses: no byte can be changed, added or left out, and what has a
 // right tag over wrong contents is refused too.
 func TestDecodeSetRefuses(t *testing.T) {

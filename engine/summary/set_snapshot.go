@@ -5,13 +5,14 @@ package summary
 type Snapshot struct {
 	position   uint64
 	tree       *Tree
-	table      *Sketch
+	table      *Table
 	coder      Coder
 	estimators Estimators
 }
 
 // Snapshot returns the summaries as they are now, without the index. It copies the
-// table and the estimators, about a byte per item, and shares the tree.
+// estimators, a kilobyte, and pointers to the pages of the table, 4.6 kB at 10^6 items.
+// What else it has it shares with the Set; see Size.
 func (s *Set) Snapshot() *Snapshot {
 	return &Snapshot{
 		position: s.position, tree: s.tree.Snapshot(), table: s.table.Snapshot(),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/dwn-sync/dwnsync/engine/summary"
@@ -274,10 +275,12 @@ func TestSetUnchanged(t *testing.T) {
 		setInsert(t, s, m, k)
 	}
 	before := s.AppendBinary(nil)
+	short := summary.NewExpander([32]byte{7}, opt.Params).Key(pool[11]).Short
 	failed := errors.New("disk")
 	fails := func(uint32) (bool, error) { return false, failed }
 	for name, call := range map[string]struct{ got, want error }{
 		"insert again":         {s.Insert(pool[3], 99, m.same(pool[3])), summary.ErrDuplicate},
+		"insert where one is":  {s.Insert(pool[11], s.Resolve(nil, short)[0], m.same(pool[11])), summary.ErrDuplicate},
 		"remove absent":        {s.Remove(pool[11], m.same(pool[11])), summary.ErrAbsent},
 		"insert, cannot ask":   {s.Insert(pool[11], 99, fails), failed},
 		"remove, cannot ask":   {s.Remove(pool[3], fails), failed},
@@ -337,57 +340,37 @@ func TestSetSnapshot(t *testing.T) {
 	}
 }
 
-// bulkItems returns n items of random IDs, a millisecond apart, by key.
-func bulkItems(n int) []summary.SetItem {
-	rng := rand.New(rand.NewPCG(3, 5))
-	items := make([]summary.SetItem, n)
-	for i := range items {
-		items[i] = summary.SetItem{Key: summary.Key{Time: int64(i) * 1000}, Position: uint32(i) + 1}
-		for j := range items[i].Key.ID {
-			items[i].Key.ID[j] = byte(rng.Uint32())
+// TestSetSnapshotRead: several goroutines read snapshots while the set goes on. The race
+// detector looks on.
+func TestSetSnapshotRead(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 5))
+	s, m := newSet(t, [32]byte{9}, summary.SetOptions{Leaf: 3}), &setModel{keys: make(map[uint32]summary.Key)}
+	var readers sync.WaitGroup
+	defer readers.Wait()
+	for i, k := range setPool(rng, 300) {
+		setInsert(t, s, m, k)
+		if i%20 != 0 {
+			continue
 		}
-	}
-	return items
-}
-
-// TestSetGrows: the table grows with the items, from their short IDs, to the size and the
-// cells of one that is built at once.
-func TestSetGrows(t *testing.T) {
-	const from, to = 32_700, 32_900
-	items := bulkItems(to)
-	s, m := newSet(t, [32]byte{}, summary.SetOptions{}), &setModel{keys: make(map[uint32]summary.Key)}
-	if err := s.Build(items[:from]); err != nil {
-		t.Fatal(err)
-	}
-	before := s.Snapshot().Cells()
-	for _, item := range items[from:] {
-		if err := s.Insert(item.Key, item.Position, func(uint32) (bool, error) { return false, nil }); err != nil {
-			t.Fatal(err)
+		snapshot, want := s.Snapshot(), wholeSketch(t, s)
+		for range 2 {
+			readers.Go(func() {
+				for range 5 {
+					if got, err := snapshot.Sketch(snapshot.Cells()); err != nil || !got.Equal(want) {
+						t.Errorf("a snapshot has changed (%v)", err)
+					}
+				}
+			})
 		}
-	}
-	for _, item := range items {
-		m.keys[item.Position] = item.Key
-	}
-	refineSet(t, s, m)
-	built := newSet(t, [32]byte{}, summary.SetOptions{})
-	if err := built.Build(items); err != nil {
-		t.Fatal(err)
-	}
-	part, err := s.Differs(built)
-	if have, want := s.Snapshot().Cells(), built.Snapshot().Cells(); part != "" || err != nil || have != want || have != 2*before {
-		t.Errorf("%s differs (%v); %d cells, want %d, twice %d", part, err, have, want, before)
 	}
 }
 
-// TestSetSize: at most 24 bytes of memory per item.
-func TestSetSize(t *testing.T) {
-	const n = 100_000
-	s := newSet(t, [32]byte{}, summary.SetOptions{})
-	if err := s.Build(bulkItems(n)); err != nil {
+func wholeSketch(t *testing.T, s *summary.Set) *summary.Sketch {
+	t.Helper()
+	snapshot := s.Snapshot()
+	sketch, err := snapshot.Sketch(snapshot.Cells())
+	if err != nil {
 		t.Fatal(err)
 	}
-	if perItem := float64(s.Size()) / n; perItem > 24 || perItem < 8 {
-		t.Errorf("%.1f bytes per item", perItem)
-	}
-	t.Logf("%.1f bytes per item in memory, %.1f encoded", float64(s.Size())/n, float64(len(s.AppendBinary(nil)))/n)
+	return sketch
 }

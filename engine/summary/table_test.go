@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/dwn-sync/dwnsync/engine/summary"
@@ -33,9 +34,6 @@ func TestTableGrowth(t *testing.T) {
 		}
 		if cells < 1<<20 && n > cells*32 || cells > 1<<10 && n <= cells*16 {
 			t.Errorf("%d items: %d cells", n, cells)
-		}
-		if table.Size() != 16*table.Cells() {
-			t.Errorf("%d cells take %d bytes", cells, table.Size())
 		}
 	}
 }
@@ -73,7 +71,7 @@ func TestTableHistory(t *testing.T) {
 		for short := range items {
 			built.Insert(short)
 		}
-		if table.Cells() != 4096 || !table.Snapshot().Equal(built) {
+		if table.Cells() != 4096 || !wholeTable(t, table).Equal(built) {
 			t.Errorf("%v: %d cells that differ from those of %d items", p, table.Cells(), len(items))
 		}
 	}
@@ -82,32 +80,99 @@ func TestTableHistory(t *testing.T) {
 func reopened(t *testing.T, c summary.Coder, table *summary.Table) *summary.Table {
 	t.Helper()
 	again, err := summary.DecodeTable(c, table.AppendBinary(nil))
-	if err != nil || !again.Snapshot().Equal(table.Snapshot()) {
+	if err != nil || !wholeTable(t, again).Equal(wholeTable(t, table)) {
 		t.Fatalf("reopened: not the same (%v)", err)
 	}
 	return again
 }
 
-// TestTableSnapshot: what is handed out stays as it is.
-func TestTableSnapshot(t *testing.T) {
-	c := coderOf(3, summary.Params{})
-	table := summary.NewTable(c)
-	table.Insert(1)
-	snapshot, before := table.Snapshot(), table.Snapshot()
-	folded, err := table.Fold(table.Cells())
+// wholeTable returns the sketch of all cells.
+func wholeTable(tb testing.TB, table *summary.Table) *summary.Sketch {
+	tb.Helper()
+	s, err := table.Fold(table.Cells())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	table.Insert(2)
-	if !snapshot.Equal(before) || !folded.Equal(before) || table.Snapshot().Equal(before) {
-		t.Error("a snapshot follows its table")
+	return s
+}
+
+// TestTableSnapshot: snapshots stay what they were while their table changes and grows,
+// and while they are changed themselves, snapshots of them too.
+func TestTableSnapshot(t *testing.T) {
+	type kept struct {
+		table *summary.Table
+		want  *summary.Sketch
 	}
-	if _, err := table.Fold(15); !errors.Is(err, summary.ErrParams) {
-		t.Errorf("15 cells: got %v, want ErrParams", err)
+	c := coderOf(3, summary.Params{})
+	random := rand.New(rand.NewPCG(3, 9))
+	tables := []kept{{summary.NewTable(c), newSketch(t, c, 1024)}}
+	for step := range 600 {
+		k, short := &tables[random.IntN(len(tables))], random.Uint64()
+		if step%3 == 0 {
+			k.table.Remove(short)
+			k.want.Remove(short)
+		} else {
+			k.table.Insert(short)
+			k.want.Insert(short)
+		}
+		if step%100 == 50 { // to the size that it has: of no items
+			k.table.Grow(func(func(uint64) bool) {}, 0)
+			k.want = newSketch(t, c, 1024)
+		}
+		if step%10 == 0 {
+			tables = append(tables, kept{k.table.Snapshot(), k.want.Clone()})
+		}
 	}
-	if _, err := table.Fold(1025); !errors.Is(err, summary.ErrParams) {
-		t.Errorf("1025 cells: got %v, want ErrParams", err)
+	for i, k := range tables {
+		if !wholeTable(t, k.table).Equal(k.want) {
+			t.Errorf("table %d of %d is not that of its items", i, len(tables))
+		}
 	}
+}
+
+// TestTableFold: a table folds as a sketch of its cells does, to any size, also to less
+// than a page.
+func TestTableFold(t *testing.T) {
+	for _, p := range []summary.Params{{}, summary.WideParams(), {ShortBits: 9, CheckBits: 5}} {
+		c := coderOf(6, p)
+		table, sketch := summary.NewTable(c), newSketch(t, c, 2048)
+		table.Grow(func(yield func(uint64) bool) {
+			for short := range uint64(40_000) {
+				sketch.Insert(short * 0x9e3779b97f4a7c15)
+				yield(short * 0x9e3779b97f4a7c15)
+			}
+		}, 40_000)
+		for cells := 16; cells <= 2048; cells++ {
+			got, err := table.Fold(cells)
+			want, _ := sketch.Fold(cells)
+			if err != nil || !got.Equal(want) {
+				t.Fatalf("%v, %d cells: not the fold of a sketch (%v)", p, cells, err)
+			}
+		}
+		for _, cells := range []int{-1, 0, 15, 2049} {
+			if _, err := table.Fold(cells); !errors.Is(err, summary.ErrParams) {
+				t.Errorf("%d cells: got %v, want ErrParams", cells, err)
+			}
+		}
+	}
+}
+
+// TestTableMemory: a table takes what Size says, and a snapshot as much again at most,
+// when all pages were written since.
+func TestTableMemory(t *testing.T) {
+	before := heapInUse()
+	table := summary.NewTable(coderOf(1, summary.Params{}))
+	table.Grow(func(func(uint64) bool) {}, 1_000_000)
+	alone := heapInUse() - before
+	snapshot := table.Snapshot()
+	for short := range uint64(50_000) {
+		table.Insert(short * 0x9e3779b97f4a7c15)
+	}
+	both, size := heapInUse()-before, int64(table.Size())
+	if max(alone-size, size-alone) > size/20 || max(both-2*size, 2*size-both) > size/20 {
+		t.Errorf("Size is %d; a table takes %d, with a snapshot %d", size, alone, both)
+	}
+	runtime.KeepAlive(snapshot)
 }
 
 func TestDecodeTableRefuses(t *testing.T) {
@@ -165,9 +230,16 @@ func FuzzDecodeTable(f *testing.F) {
 	})
 }
 
+// TestTableAllocates: an insert allocates nothing, but for the first of the same cells
+// after a snapshot.
 func TestTableAllocates(t *testing.T) {
 	table, short := summary.NewTable(coderOf(1, summary.Params{})), uint64(0)
 	if n := testing.AllocsPerRun(100, func() { table.Insert(short); table.Remove(short); short++ }); n != 0 {
 		t.Errorf("%v allocations per item", n)
+	}
+	table.Snapshot()
+	// AllocsPerRun does not count a first run.
+	if n := testing.AllocsPerRun(10, func() { table.Insert(short) }); n != 0 {
+		t.Errorf("%v allocations per item whose pages were copied", n)
 	}
 }

@@ -63,14 +63,21 @@ func NewTree(leaf int) *Tree {
 func (t *Tree) Insert(k Key, f Fingerprint) {
 	p, mine := pathOf(k), t.own()
 	at := &t.root
-	for at.node != nil {
-		shared, width := at.node.bucket.prefix.common(&p), at.node.bucket.Bits()
+	for n := at.node; n != nil; {
+		// Both ways on are read before it is known which to go, which the bucket says:
+		// they are in another cache line.
+		low, high := n.children[0].node, n.children[1].node
+		shared, width := n.bucket.prefix.common(&p), n.bucket.Bits()
 		if shared < width {
 			t.fork(at, bucketAt(p, shared), p.bit(shared))
-			width = shared
+			low, high, width = nil, nil, shared // the new branch is a leaf
 		}
 		at.add(&f)
-		at = &at.write(mine).children[p.bit(width)]
+		side := p.bit(width)
+		at = &at.write(mine).children[side]
+		if n = low; side == 1 {
+			n = high
+		}
 	}
 	at.add(&f)
 	if at.count() == t.leaf+1 {

@@ -15,8 +15,9 @@ type Folds interface {
 	// KeepFold saves data, of any size, as the fold of that name, which covers the
 	// log to position, in place of the one saved before. Whenever the process ends,
 	// the one or the other is there, whole. Of two calls at a time the one that ends
-	// later counts. Nil data removes the fold. It is ErrFull on a disk that is nearly
-	// full, and then nothing has changed. Data may be reused when the call returns.
+	// later counts. It is ErrFull on a disk that is nearly full, and then nothing has
+	// changed. Nil data removes the fold; that needs no room, and makes some. Data may
+	// be reused when the call returns.
 	KeepFold(ctx context.Context, name string, position uint64, data []byte) error
 	// Fold returns what KeepFold saved last, and ok false where there is nothing.
 	// What is not byte for byte what was saved is ErrFoldDamaged, with ok false. The

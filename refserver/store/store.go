@@ -74,7 +74,10 @@ type Messages interface {
 	// the slice: 40 bytes per key.
 	Keys(ctx context.Context, scope dwn.Scope) (keys []dwn.Key, last uint64, err error)
 	// KeysIn is Keys narrowed to the keys between from and to, both included. It
-	// is one transaction, so it is meant for ranges of some thousand keys.
+	// is one transaction, so it is meant for ranges of some thousand keys. Of a store
+	// that has been damaged since it was opened it may return too few and no error,
+	// which Keys never does: who relies on them compares their number and their sum
+	// with what is due.
 	KeysIn(ctx context.Context, scope dwn.Scope, from, to dwn.Key) (keys []dwn.Key, last uint64, err error)
 	// Get yields the entries of ids in the order asked. It reads them in
 	// short transactions of at most 256, none of which is open while the loop's

@@ -16,6 +16,10 @@ import (
 // *DriftError. Syncs of the tenant wait meanwhile: some seconds for
 // 10^6 messages.
 func (k *Keeper) Check(ctx context.Context, did string) error {
+	if err := k.enter(); err != nil {
+		return err
+	}
+	defer k.work.Done()
 	if err := k.checkSaved(ctx, did); err != nil {
 		return err
 	}
@@ -30,12 +34,8 @@ func (k *Keeper) Check(ctx context.Context, did string) error {
 
 // checkSaved asks the store for everything that is saved of a tenant.
 func (k *Keeper) checkSaved(ctx context.Context, did string) error {
-	if err := k.enter(); err != nil {
-		return err
-	}
-	defer k.work.Done()
-	for generation := range uint64(maxEpochs) {
-		_, _, _, err := k.store.Tenant(did).Fold(ctx, foldName(generation))
+	for _, name := range savedNames() {
+		_, _, _, err := k.store.Tenant(did).Fold(ctx, name)
 		if errors.Is(err, store.ErrFoldDamaged) {
 			return &DriftError{Part: PartSaved}
 		}
@@ -47,15 +47,21 @@ func (k *Keeper) checkSaved(ctx context.Context, did string) error {
 }
 
 // Rebuild makes all summaries that are kept of a tenant again, from the log, and
-// saves those of the whole tenant. What was saved before is removed first.
+// saves those of the whole tenant. What was saved before is removed first. Summaries in
+// memory are made again also if nothing can be removed or saved, as on a disk that is
+// full: the error says so.
 func (k *Keeper) Rebuild(ctx context.Context, did string) error {
-	if err := k.stopped(); err != nil {
+	if err := k.enter(); err != nil {
 		return err
 	}
-	if err := forgetSaved(ctx, k.store.Tenant(did)); err != nil {
-		return err
-	}
-	return k.each(ctx, did, func(v *kept) error {
+	defer k.work.Done()
+	k.mu.Lock()
+	t := k.tenant(did)
+	t.users++
+	k.mu.Unlock()
+	defer k.leave(t)
+	errs := []error{k.forgetSaved(ctx, t)}
+	err := k.each(ctx, did, func(v *kept) error {
 		last, err := v.rows.Last(ctx)
 		if err != nil {
 			return err
@@ -64,19 +70,16 @@ func (k *Keeper) Rebuild(ctx context.Context, did string) error {
 			return err
 		}
 		v.publish()
-		if !v.scope.All() {
-			return nil
+		if v.scope.All() {
+			errs = append(errs, v.saveNow(ctx))
 		}
-		return v.save(ctx, v.set.Freeze())
+		return nil
 	})
+	return errors.Join(append(errs, err)...)
 }
 
 // each calls f for everything that is kept of a tenant, in its turn.
 func (k *Keeper) each(ctx context.Context, did string, f func(*kept) error) error {
-	if err := k.enter(); err != nil {
-		return err
-	}
-	defer k.work.Done()
 	views, err := k.keptOf(ctx, did)
 	if err != nil {
 		return err
@@ -158,13 +161,4 @@ func (v *kept) checkMessages(ctx context.Context, view *View, items []summary.Se
 		return &DriftError{Scope: v.scope, Part: PartMessages}
 	}
 	return nil
-}
-
-// forgetSaved removes what is saved of a tenant.
-func forgetSaved(ctx context.Context, rows store.Tenant) error {
-	var errs []error
-	for generation := range uint64(maxEpochs) {
-		errs = append(errs, rows.KeepFold(ctx, foldName(generation), 0, nil))
-	}
-	return errors.Join(errs...)
 }

@@ -9,6 +9,10 @@
 // scopes are made from the log on first use, and the least recently used are dropped
 // where memory ends.
 //
+// Reading a whole log is the Keeper's own work, not that of the request that began it:
+// it goes on where the request gives up, and the next one finds it done. At most half
+// as many as there are processors are made at a time.
+//
 // What is saved is never trusted: damaged, of another secret, of another version or
 // ahead of the log, it is thrown away and made again.
 package summaries
@@ -25,6 +29,10 @@ var (
 	// ErrDrift: summaries that are not those of the messages. A *DriftError says
 	// which part. Keeper.Rebuild mends it.
 	ErrDrift = errors.New("summaries differ from the messages")
+	// ErrStale: a View whose short IDs cannot be resolved any more, because the view has
+	// got so large, or small, that they have another width now. Keeper.View returns the
+	// one of now.
+	ErrStale = errors.New("view is of other short IDs than those of now")
 	// ErrTooLong: a log of more entries than the index of short IDs has positions
 	// for, 2^32-1.
 	ErrTooLong = errors.New("arrival log is too long for summaries")
@@ -44,8 +52,13 @@ type DriftError struct {
 	Part  summary.Part
 }
 
+// Error does not tell the scope, which may name people.
 func (e *DriftError) Error() string {
-	return fmt.Sprintf("%v: %s of the view %q", ErrDrift, e.Part, Label(e.Scope))
+	view := "everything"
+	if !e.Scope.All() {
+		view = "a scope"
+	}
+	return fmt.Sprintf("%v: %s of the view of %s", ErrDrift, e.Part, view)
 }
 
 // Unwrap returns ErrDrift.

@@ -1,6 +1,7 @@
 package summaries
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,14 +56,15 @@ func (v *kept) entries(ctx context.Context, from, to uint64, f func([]store.LogE
 }
 
 // catchUp folds the log up to position to into the summaries, in its turn. After an
-// error they are ahead of their position, in part; applying entries again does no harm.
+// error they are ahead of their position, in part: torn, until the entries from there
+// on have been applied again, which does no harm.
 func (v *kept) catchUp(ctx context.Context, to uint64) error {
 	from := v.set.Position()
 	switch {
-	case v.torn && from >= to, from < to && to-from > to/2:
-		return v.rebuild(ctx, to) // reading everything once is cheaper than splitting leaves
 	case from >= to:
 		return nil
+	case to-from > to/2:
+		return v.rebuild(ctx, to) // reading everything once is cheaper than splitting leaves
 	}
 	v.torn = true
 	err := v.entries(ctx, from+1, to, func(batch []store.LogEntry) error { return v.apply(ctx, batch) })
@@ -76,33 +78,62 @@ func (v *kept) catchUp(ctx context.Context, to uint64) error {
 	return nil
 }
 
-// apply folds some entries in. More of the last position may follow, so that one is
-// not done.
+// unreadError tells the position of an item of which the key has to be read first.
+type unreadError uint32
+
+func (e unreadError) Error() string {
+	return fmt.Sprintf("key at position %d is not read yet", uint32(e))
+}
+
+// apply folds some entries in. Keys are read while Resolve need not wait: one for each
+// item that has the short ID of another message in the batch. Of 10^7 messages with 48 bits
+// that is chance, once in five logs; who has the view's key and makes m messages of one
+// short ID (SPEC.md §11.6) makes it cost m comparisons for each, and m reads a batch.
 func (v *kept) apply(ctx context.Context, batch []store.LogEntry) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, e := range batch {
-		if err := v.applyEntry(ctx, e); err != nil {
+	keys := make(map[uint32]dwn.Key)
+	for len(batch) > 0 {
+		done, err := v.applyKnown(batch, keys)
+		if at, ok := errors.AsType[unreadError](err); ok {
+			keys[uint32(at)], err = keyAt(ctx, v.rows, uint64(at))
+		}
+		if err != nil {
 			return err
 		}
-	}
-	if len(batch) > 0 {
-		v.set.SetPosition(batch[len(batch)-1].Position - 1)
+		batch = batch[done:]
 	}
 	return nil
 }
 
+// applyKnown is apply up to the first entry that needs a key which is not in keys: an
+// unreadError. It returns how many it applied. More of the last position may follow,
+// so that one is not done.
+func (v *kept) applyKnown(batch []store.LogEntry, keys map[uint32]dwn.Key) (int, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i, e := range batch {
+		if err := v.applyEntry(e, keys); err != nil {
+			return i, err
+		}
+		v.set.SetPosition(e.Position - 1)
+	}
+	return len(batch), nil
+}
+
 // applyEntry makes the item of an entry a member of the view or not, as the entry
 // says, whatever it was before. So no attributes of before are needed: an item that is
-// rescoped is in the view if the index has its position.
-func (v *kept) applyEntry(ctx context.Context, e store.LogEntry) error {
+// rescoped is in the view if the index has its position. What the index has and the tree
+// cannot have is summary.ErrMismatch.
+func (v *kept) applyEntry(e store.LogEntry, keys map[uint32]dwn.Key) error {
 	position := uint32(e.Accepted)
 	same := func(at uint32) (bool, error) {
 		if at == position {
 			return true, nil
 		}
-		key, err := keyAt(ctx, v.rows, uint64(at))
-		return key == e.Key, err
+		key, read := keys[at]
+		if !read {
+			return false, unreadError(at)
+		}
+		return key == e.Key, nil
 	}
 	var err error
 	switch {
@@ -122,7 +153,9 @@ func (v *kept) member(e store.LogEntry) bool {
 }
 
 // gather returns the members of the view at position to, by key, from the log
-// alone: 48 bytes each.
+// alone: 48 bytes each. A store accepts a message once. Where a damaged log has it
+// twice, that is one item, at the earlier position, as it is to applyEntry: fsck tells of
+// it, and syncs go on meanwhile.
 func (v *kept) gather(ctx context.Context, to uint64) ([]summary.SetItem, error) {
 	var items []summary.SetItem
 	changed := make(map[summary.SetItem]bool) // and whether they are members in the end
@@ -149,8 +182,13 @@ func (v *kept) gather(ctx context.Context, to uint64) ([]summary.SetItem, error)
 			}
 		}
 	}
-	slices.SortFunc(items, func(a, b summary.SetItem) int { return a.Key.Compare(b.Key) })
-	return items, nil
+	slices.SortFunc(items, func(a, b summary.SetItem) int {
+		if order := a.Key.Compare(b.Key); order != 0 {
+			return order
+		}
+		return cmp.Compare(a.Position, b.Position)
+	})
+	return slices.CompactFunc(items, func(a, b summary.SetItem) bool { return a.Key == b.Key }), nil
 }
 
 // keyAt returns the key of the message that was accepted at a position.

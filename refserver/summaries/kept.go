@@ -3,6 +3,7 @@ package summaries
 import (
 	"container/list"
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -23,16 +24,16 @@ type kept struct {
 	secret store.Secret // of the tenant
 	key    [32]byte     // of the view
 
-	turn  chan struct{} // one token
-	torn  bool          // under turn: set is ahead of its position, in part
-	mu    sync.RWMutex
-	set   *summary.Set // nil before the first use
-	saved atomic.Uint64
-	busy  sync.Mutex // saving
+	turn   chan struct{} // one token
+	torn   bool          // under turn: set is ahead of its position, in part; not to be saved
+	broken bool          // under turn: set contradicts what is stored; to be made anew
+	mu     sync.RWMutex
+	set    *summary.Set // nil before the first use
+	saving saving
 
 	latest atomic.Pointer[View]
 
-	// Of the shelf.
+	// Of the lru.
 	place   *list.Element
 	counted int64
 	dropped bool
@@ -69,11 +70,15 @@ func (v *kept) current(ctx context.Context) (*View, error) {
 	if err := v.take(ctx); err != nil {
 		return nil, err
 	}
+	if v.cold(last) {
+		return v.advanceCold(ctx)
+	}
 	defer v.release()
 	return v.advance(ctx)
 }
 
-// advance catches up with the log, in its turn.
+// advance catches up with the log, in its turn. Summaries that turn out not to be those
+// of what is stored are made from the log, once.
 func (v *kept) advance(ctx context.Context) (*View, error) {
 	last, err := v.rows.Last(ctx)
 	if err != nil {
@@ -82,25 +87,46 @@ func (v *kept) advance(ctx context.Context) (*View, error) {
 	if view := v.latest.Load(); view != nil && view.Position >= last {
 		return view, nil
 	}
-	if v.set == nil {
-		if err := v.open(ctx, last); err != nil {
-			return nil, err
-		}
+	err = v.advanceTo(ctx, last)
+	if contradicts(err) {
+		v.keeper.opt.Logger.Warn("summaries are made anew: they contradict what is stored", "error", err)
+		v.broken = true
+		err = v.rebuild(ctx, last)
 	}
-	if err := v.catchUp(ctx, last); err != nil {
+	if err != nil {
 		return nil, err
-	}
-	if err := v.refine(ctx); err != nil {
-		return nil, err
-	}
-	if v.outgrown() {
-		if err := v.rebuild(ctx, v.set.Position()); err != nil {
-			return nil, err
-		}
 	}
 	view := v.publish()
 	v.saveSoon()
 	return view, nil
+}
+
+// contradicts reports that err comes of summaries that are not those of what is stored:
+// keys that do not add up, or a position that the log does not have.
+func contradicts(err error) bool {
+	return errors.Is(err, summary.ErrMismatch) || errors.Is(err, store.ErrNotFound)
+}
+
+// advanceTo loads or makes what is not there, and catches up to a position or beyond.
+func (v *kept) advanceTo(ctx context.Context, last uint64) error {
+	switch {
+	case v.broken:
+		return v.rebuild(ctx, last)
+	case v.set == nil:
+		if err := v.open(ctx, last); err != nil {
+			return err
+		}
+	}
+	if err := v.catchUp(ctx, last); err != nil {
+		return err
+	}
+	if err := v.refine(ctx); err != nil {
+		return err
+	}
+	if v.outgrown(0) {
+		return v.rebuild(ctx, v.set.Position())
+	}
+	return nil
 }
 
 // publish makes the summaries as they are now the latest, in its turn.
@@ -121,7 +147,7 @@ func (v *kept) open(ctx context.Context, last uint64) error {
 		return v.rebuild(ctx, last)
 	}
 	v.replace(set)
-	v.saved.Store(set.Position())
+	v.loaded(set.Position())
 	return nil
 }
 
@@ -131,12 +157,13 @@ func (v *kept) rebuild(ctx context.Context, to uint64) error {
 	if err != nil {
 		return err
 	}
-	set, err := v.build(items, to, v.paramsFor(len(items)))
+	set, err := v.build(items, to, v.paramsFor(uint64(len(items))))
 	if err != nil {
 		return err
 	}
 	v.replace(set)
-	v.torn = false
+	v.torn, v.broken = false, false
+	v.remade()
 	return nil
 }
 
@@ -158,17 +185,17 @@ func (v *kept) build(items []summary.SetItem, position uint64, params summary.Pa
 	return set, set.Build(items)
 }
 
-func (v *kept) paramsFor(n int) summary.Params {
+func (v *kept) paramsFor(n uint64) summary.Params {
 	if p := v.keeper.opt.Set.Params; p != (summary.Params{}) {
 		return p
 	}
-	return summary.ParamsFor(uint64(n))
+	return summary.ParamsFor(n)
 }
 
-// outgrown reports that the view has more items than its short IDs are wide
-// enough for. One that shrinks keeps the wide ones.
-func (v *kept) outgrown() bool {
-	want := v.paramsFor(int(v.set.Root().Count))
+// outgrown reports that the view has more items than its short IDs are wide enough
+// for, or would have with so many more. One that shrinks keeps the wide ones.
+func (v *kept) outgrown(more uint64) bool {
+	want := v.paramsFor(v.set.Root().Count + more)
 	return v.set.Params().ShortBits < want.ShortBits
 }
 

@@ -1,6 +1,7 @@
 package summaries
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -22,8 +23,21 @@ const (
 var errSaved = errors.New("saved summaries are of no use")
 
 // foldName names what is saved under a secret. Two successive generations have
-// places of their own, so that a rotation keeps what both have.
+// slots of their own, so that a rotation keeps what both have.
 func foldName(generation uint64) string { return fmt.Sprintf("summaries %d", generation%maxEpochs) }
+
+// noteName names a fold of the same position with the secret's ID alone: it tells how
+// far the log is saved without reading what may be hundreds of megabytes.
+func noteName(generation uint64) string { return foldName(generation) + " position" }
+
+// savedNames are the names of everything that is saved of a tenant. A note is removed
+// before what it is about: it may say less than is saved, never more.
+func savedNames() (names []string) {
+	for generation := range uint64(maxEpochs) {
+		names = append(names, noteName(generation), foldName(generation))
+	}
+	return names
+}
 
 // load returns the saved summaries, and nil if there are none or they cannot be used
 // for a log that ends at last.
@@ -80,51 +94,10 @@ func (v *kept) fits(set *summary.Set) bool {
 	return set.Fits(want)
 }
 
-// unsaved returns how many entries of the log came since the last save.
-func (v *kept) unsaved() uint64 {
-	position, saved := v.set.Position(), v.saved.Load()
-	return position - min(saved, position)
-}
-
-// saveSoon starts to save a whole tenant's summaries if much came since the last
-// time, in its turn. Others wait for a copy of them, not for the disk.
-func (v *kept) saveSoon() {
-	if !v.scope.All() || v.unsaved() < v.keeper.opt.SaveEvery || !v.busy.TryLock() {
-		return
-	}
-	frozen := v.set.Freeze()
-	v.keeper.work.Go(func() {
-		defer v.busy.Unlock()
-		v.saveOrWarn(frozen)
-	})
-}
-
-// saveDropped saves what was dropped, if enough came since the last time that
-// reading it again would be felt.
-func (v *kept) saveDropped() {
-	if v.take(context.Background()) != nil {
-		return
-	}
-	if v.set == nil || v.torn || v.unsaved() <= v.keeper.opt.SaveEvery/100 {
-		v.release()
-		return
-	}
-	frozen := v.set.Freeze()
-	v.release()
-	v.busy.Lock() // a save under way is of an older position
-	defer v.busy.Unlock()
-	v.saveOrWarn(frozen)
-}
-
-func (v *kept) saveOrWarn(frozen *summary.Frozen) {
-	if err := v.save(context.Background(), frozen); err != nil {
-		v.keeper.opt.Logger.Warn("summaries were not saved", "error", err)
-	}
-}
-
-// save writes the summaries as of one moment. The empty log is not worth it.
+// save writes the summaries as of one moment, between begin and end. The empty log is
+// not worth it.
 func (v *kept) save(ctx context.Context, frozen *summary.Frozen) error {
-	position := frozen.Position()
+	position, generation := frozen.Position(), v.secret.Generation
 	if position == 0 {
 		return nil
 	}
@@ -134,9 +107,18 @@ func (v *kept) save(ctx context.Context, frozen *summary.Frozen) error {
 	}
 	data := binary.BigEndian.AppendUint64([]byte{savedVersion}, uint64(key.Time))
 	data = frozen.AppendBinary(append(data, key.ID[:]...))
-	if err := v.rows.KeepFold(ctx, foldName(v.secret.Generation), position, data); err != nil {
+	if err := v.rows.KeepFold(ctx, foldName(generation), position, data); err != nil {
 		return err
 	}
-	v.saved.Store(position)
-	return nil
+	v.loaded(position)
+	return v.rows.KeepFold(ctx, noteName(generation), position, v.secret.ID[:])
+}
+
+// notedPosition returns the position of what is saved under a secret, 0 if nothing is.
+func notedPosition(ctx context.Context, rows store.Tenant, secret store.Secret) (uint64, error) {
+	position, id, ok, err := rows.Fold(ctx, noteName(secret.Generation))
+	if errors.Is(err, store.ErrFoldDamaged) || err == nil && (!ok || !bytes.Equal(id, secret.ID[:])) {
+		return 0, nil
+	}
+	return position, err
 }

@@ -1,6 +1,7 @@
 package summaries
 
 import (
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -41,6 +42,12 @@ func TestSavedRefused(t *testing.T) {
 		c[i] ^= 1
 		return c
 	}
+	before, err := keyAt(t.Context(), rows, at-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := binary.BigEndian.AppendUint64([]byte{savedVersion}, uint64(before.Time))
+	moved = append(append(moved, before.ID[:]...), data[savedHead:]...)
 	other := secretA
 	other.Key[0]++
 	narrow := small()
@@ -64,6 +71,7 @@ func TestSavedRefused(t *testing.T) {
 		"ahead of the log":   {data, at + 1, secretA, small(), false},
 		"far ahead":          {data, 1 << 40, secretA, small(), false},
 		"another position":   {data, at - 1, secretA, small(), false},
+		"one that it is not": {moved, at - 1, secretA, small(), false},
 		"no position":        {data, 0, secretA, small(), false},
 		"another secret":     {data, at, other, small(), false},
 		"other options":      {data, at, secretA, narrow, false},
@@ -135,6 +143,10 @@ func TestCheck(t *testing.T) {
 	s.keys = func(keys []dwn.Key) []dwn.Key { return keys[1:] }
 	if _, err := viewOf(t, k, alice, dwn.Scope{}, secretA).Keys(t.Context()); !errors.Is(err, ErrDrift) {
 		t.Errorf("a key less than the view has: %v", err)
+	}
+	s.keys = func(keys []dwn.Key) []dwn.Key { return append(keys, dwn.Key{Time: 1 << 60}) }
+	if _, err := viewOf(t, k, alice, dwn.Scope{}, secretA).Keys(t.Context()); !errors.Is(err, ErrDrift) {
+		t.Errorf("a key more than the view has: %v", err)
 	}
 	s.keys = func(keys []dwn.Key) []dwn.Key { keys[10].ID[31]++; return keys }
 	if err := k.Check(t.Context(), alice); !errors.As(err, &found) || found.Part != PartMessages {

@@ -70,9 +70,13 @@ func (v *View) undo(ctx context.Context, keys []dwn.Key, at uint64) ([]dwn.Key, 
 // Resolve returns the keys of all items of the view with one of these short IDs, each
 // key once, and the short IDs that none has. Every key was read from the store and accepted at or
 // before Position. An item that left a scoped view since is unknown; one that entered
-// it since may be among the keys.
+// it since may be among the keys. Where the view's short IDs have got another width
+// since, it is ErrStale.
 func (v *View) Resolve(ctx context.Context, shorts []uint64) (keys []dwn.Key, unknown []uint64, err error) {
-	positions, owners := v.positions(shorts)
+	positions, owners, err := v.positions(shorts)
+	if err != nil {
+		return nil, nil, err
+	}
 	expander := summary.NewExpander(v.kept.key, v.params)
 	known := make(map[uint64]bool, len(shorts))
 	i := 0
@@ -97,13 +101,13 @@ func (v *View) Resolve(ctx context.Context, shorts []uint64) (keys []dwn.Key, un
 }
 
 // positions looks up where items with these short IDs were accepted, and which of
-// shorts each has. Other widths than those of this View name nothing.
-func (v *View) positions(shorts []uint64) (positions []uint64, owners []int) {
+// shorts each has.
+func (v *View) positions(shorts []uint64) (positions []uint64, owners []int, err error) {
 	v.kept.mu.RLock()
 	defer v.kept.mu.RUnlock()
 	set := v.kept.set
-	if set.Params() != v.params {
-		return nil, nil
+	if have := set.Params(); have != v.params {
+		return nil, nil, fmt.Errorf("%w: they have %d bits now, the view's %d", ErrStale, have.ShortBits, v.params.ShortBits)
 	}
 	var found []uint32
 	seen := make(map[uint64]bool, len(shorts))
@@ -120,8 +124,14 @@ func (v *View) positions(shorts []uint64) (positions []uint64, owners []int) {
 			}
 		}
 	}
-	return positions, owners
+	return positions, owners, nil
 }
 
 // Params returns the widths of the view's short IDs and checks.
 func (v *View) Params() summary.Params { return v.params }
+
+// Passed takes note, in the log, that a caller goes on without summaries because of an
+// error of View or of a View: whoever runs the node has to look into it, by Check.
+func (k *Keeper) Passed(err error) {
+	k.opt.Logger.Warn("going on without summaries, which costs time; dwnsync fsck tells more", "error", err)
+}

@@ -161,6 +161,20 @@ func TestQuickSeeds(t *testing.T) {
 	}
 }
 
+// TestQuickRuns: a run of a quick form has as many syncs as one of the whole form has,
+// where the luck of salts decides who needs least bytes.
+func TestQuickRuns(t *testing.T) {
+	for _, file := range []string{"reconcile", "real", "sync"} {
+		whole := parts(file, options{count: enough})
+		for _, quick := range parts(file, options{quick: true}) {
+			i := slices.IndexFunc(whole, func(p part) bool { return p.bench == quick.bench })
+			if i < 0 || whole[i].benchtime != quick.benchtime {
+				t.Errorf("%s: %+v is no part of %+v", file, quick, whole)
+			}
+		}
+	}
+}
+
 // TestFindingsNamed: no two findings have one name.
 func TestFindingsNamed(t *testing.T) {
 	seen := map[string]bool{}

@@ -14,7 +14,7 @@ func (r report) summariesOf(bench string) samples {
 // linear are the summaries that a view keeps up to date on write.
 func (r report) linear(d document) {
 	d.line("## 8. Linear summaries\n")
-	d.line("What a view keeps up to date on write, beside what keeping a rateless IBLT takes: a prefix of its cells, which are neither an index of short IDs nor a tree. One insertion is of an item spread anywhere in time, into a view of 0.9 n to n; ours includes the refinement of leaves that became dense, with keys at hand. Memory is that of the heap.")
+	d.line("What a view keeps up to date on write, beside what keeping a rateless IBLT takes: a prefix of its cells, which are neither an index of short IDs nor a tree. One insertion is of an item of any time, into a view of 0.9 n to n whose items were written at a rate that doubled eight times; ours includes the refinement of leaves that became dense, with keys at hand. (At a steady rate all leaves become dense together: a tenth of the view then meets none of that, or up to three times as much.) Memory is that of the heap.")
 	r.keptTable(d)
 	r.wantedTable(d)
 	r.cellsTable(d)

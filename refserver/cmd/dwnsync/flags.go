@@ -63,7 +63,7 @@ func (f *flags) environment() error {
 	f.Visit(func(fl *flag.Flag) { given[fl.Name] = true })
 	var failed error
 	f.VisitAll(func(fl *flag.Flag) {
-		name := "DWNSYNC_" + strings.ToUpper(fl.Name)
+		name := "DWNSYNC_" + strings.ToUpper(strings.ReplaceAll(fl.Name, "-", "_"))
 		if value := os.Getenv(name); value != "" && !given[fl.Name] {
 			if err := fl.Value.Set(value); err != nil {
 				failed = fmt.Errorf("%w: %s: %w", errUsage, name, err)

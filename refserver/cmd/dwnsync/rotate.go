@@ -4,8 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
 
 	"github.com/dwn-sync/dwnsync/engine/dwn"
+	"github.com/dwn-sync/dwnsync/refserver"
+	"github.com/dwn-sync/dwnsync/refserver/store"
 )
 
 // rotated is what rotate did.
@@ -60,4 +65,51 @@ func rotate(ctx context.Context, node folderNode, dir, did string) (rotated, err
 		return rotated{}, err
 	}
 	return rotated{secret.Generation, view.Root.Count}, nil
+}
+
+// maxRotateEvery is ten years of 365 days; maxPauses times as much is a time.Duration.
+const (
+	maxRotateEvery = 10 * 365 * 24 * time.Hour
+	maxPauses      = 8
+)
+
+// rotateAgain rotates the secrets of all tenants of a node that have one, one after
+// another, again and again until ctx is over, while syncs go on. The pauses between are
+// drawn anew each time, exponentially, every on average: so it does not matter how often
+// the program is started, and nodes of one tenant hardly ever rotate at once.
+func rotateAgain(ctx context.Context, node refserver.Node, every time.Duration, log *slog.Logger) {
+	if every == 0 {
+		return
+	}
+	for {
+		pause := time.NewTimer(time.Duration(min(rand.ExpFloat64(), maxPauses) * float64(every)))
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return
+		case <-pause.C:
+			rotateAll(ctx, node, log)
+		}
+	}
+}
+
+func rotateAll(ctx context.Context, node refserver.Node, log *slog.Logger) {
+	for did, err := range node.Store.Tenants(ctx) {
+		held := false
+		if err == nil {
+			_, held, err = node.Store.Tenant(did).Secret(ctx)
+		}
+		var next store.Secret
+		if err == nil && held { // who never synced needs none
+			next, err = node.Rotate(ctx, did)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			log.Warn("a tenant's secret was not rotated", "error", err)
+		case held:
+			log.Info("rotated a tenant's secret", "generation", next.Generation)
+		}
+	}
 }

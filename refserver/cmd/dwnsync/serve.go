@@ -29,7 +29,7 @@ type serveFlags struct {
 	dir, addr, urls, tenants *string
 	open                     *bool
 	peer, key, strategy      *string
-	every                    *time.Duration
+	every, rotateEvery       *time.Duration
 	keepMiB                  *int64
 }
 
@@ -45,6 +45,8 @@ func runServe(ctx context.Context, s std, f *flags) error {
 		every:   f.Duration("every", 5*time.Minute, "time between two syncs with the peer"),
 		strategy: f.String("strategy", string(defaultStrategy),
 			fmt.Sprintf("one of %v, for syncs with the peer", engine.Strategies())),
+		rotateEvery: f.Duration("rotate-every", 0,
+			"mean `time` between two rotations of the tenants' secrets; 0 is never: everybody who learns one holds a key of the tenant, and a new one costs each of its nodes summaries and a whole filter"),
 		keepMiB: f.Int64("keep", engine.DefaultSegmentBytes>>20, "`MiB` of memory for the filters of others, so that they next send only what has changed"),
 	}
 	if _, err := f.parse(0); err != nil {
@@ -71,6 +73,9 @@ func (o serveFlags) check(f *flags) error {
 	}
 	if *o.every < minEvery {
 		return fmt.Errorf("%w: -every %s is too short, the least is %s", errUsage, *o.every, minEvery)
+	}
+	if d := *o.rotateEvery; d != 0 && (d < minEvery || d > maxRotateEvery) {
+		return fmt.Errorf("%w: -rotate-every %s is not 0 and not between %s and %s", errUsage, d, minEvery, maxRotateEvery)
 	}
 	if *o.keepMiB < 0 || *o.keepMiB > maxKeepMiB {
 		return fmt.Errorf("%w: -keep %d is not between 0 and %d", errUsage, *o.keepMiB, maxKeepMiB)
@@ -112,20 +117,26 @@ func serveNode(ctx context.Context, s std, f *flags, opt serveFlags, node refser
 	}
 	logFlags(f, log)
 	fmt.Fprintf(s.out, "listening on %s\n", opt.place(listener.Addr(), origins))
-	return serve(ctx, listener, handler, follow, log)
+	besides := func(ctx context.Context) {
+		var both sync.WaitGroup
+		both.Go(func() { follow(ctx) })
+		both.Go(func() { rotateAgain(ctx, node, *opt.rotateEvery, log) })
+		both.Wait()
+	}
+	return serve(ctx, listener, handler, besides, log)
 }
 
-// serve answers requests, and follows the peer, until ctx is over; then it lets
-// what is under way finish.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler, follow func(context.Context), log *slog.Logger) error {
+// serve answers requests, and does what is to be done besides, until ctx is over; then it
+// lets what is under way finish.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, besides func(context.Context), log *slog.Logger) error {
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: maxHeaders,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var following sync.WaitGroup
-	following.Go(func() { follow(ctx) })
+	var working sync.WaitGroup
+	working.Go(func() { besides(ctx) })
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	var err error
@@ -141,7 +152,7 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, fol
 		<-failed
 	}
 	cancel()
-	following.Wait()
+	working.Wait()
 	return err
 }
 

@@ -57,7 +57,11 @@ func (u *upload) replaceFold(name string, row *foldRow) (before uploadID, err er
 	t := u.tenant
 	key := t.keys.fold(nameDigest(name))
 	sent := false // to the disk
-	err = t.write(u.ctx, func(txn *dgraph.Txn) error {
+	run := t.write
+	if row == nil {
+		run = t.remove
+	}
+	err = run(u.ctx, func(txn *dgraph.Txn) error {
 		old, found, err := readFold(txn, key)
 		if err != nil && !errors.Is(err, store.ErrCorrupt) {
 			return err

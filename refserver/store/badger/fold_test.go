@@ -149,6 +149,22 @@ func TestFoldFull(t *testing.T) {
 	}
 }
 
+// TestFoldRemovedFull removes a fold on a disk that is full: that is how room is made.
+func TestFoldRemovedFull(t *testing.T) {
+	free := uint64(math.MaxUint64)
+	s := openTest(t, t.TempDir(), Options{FreeSpace: func(string) (uint64, error) { return free, nil }})
+	keepFold(t, s, 4)
+	free = 0
+	if err := s.Tenant("did").KeepFold(t.Context(), "f", 9, []byte{}); !errors.Is(err, store.ErrFull) {
+		t.Fatalf("a fold of no bytes: got %v, want %v", err, store.ErrFull)
+	}
+	checkFold(t, s, 4)
+	if err := s.Tenant("did").KeepFold(t.Context(), "f", 9, nil); err != nil {
+		t.Fatal(err)
+	}
+	checkFold(t, s, 0)
+}
+
 // TestFoldCanceled gives a fold up while it is written.
 func TestFoldCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -167,10 +183,8 @@ func TestFoldCanceled(t *testing.T) {
 	checkFold(t, s, 4)
 }
 
-// TestFoldDamaged changes the rows of a fold, and checks that it is told as damaged
-// and can be replaced.
-func TestFoldDamaged(t *testing.T) {
-	s := openTest(t, t.TempDir(), Options{})
+// foldDamages are changes of the rows of a fold, by name.
+func foldDamages() map[string]func(*dgraph.Txn, foldRow) error {
 	space := newKeyspace("did")
 	head := space.fold(nameDigest("f"))
 	change := func(key []byte, f func([]byte) []byte) func(*dgraph.Txn, foldRow) error {
@@ -191,7 +205,7 @@ func TestFoldDamaged(t *testing.T) {
 			return value
 		}
 	}
-	damages := map[string]func(*dgraph.Txn, foldRow) error{
+	return map[string]func(*dgraph.Txn, foldRow) error{
 		"a bit of a chunk":      change(nil, flip(1000)),
 		"a chunk cut":           change(nil, func(value []byte) []byte { return value[:len(value)-1] }),
 		"a chunk longer":        change(nil, func(value []byte) []byte { return append(value, 0) }),
@@ -210,7 +224,14 @@ func TestFoldDamaged(t *testing.T) {
 			return txn.Set(head, row.append(nil))
 		},
 	}
-	for name, damage := range damages {
+}
+
+// TestFoldDamaged changes the rows of a fold, and checks that it is told as damaged
+// and can be replaced.
+func TestFoldDamaged(t *testing.T) {
+	s := openTest(t, t.TempDir(), Options{})
+	head := newKeyspace("did").fold(nameDigest("f"))
+	for name, damage := range foldDamages() {
 		keepFold(t, s, 4)
 		err := s.db.Update(func(txn *dgraph.Txn) error {
 			row, _, err := readFold(txn, head)

@@ -11,6 +11,10 @@ import (
 // KeysIn implements store.Messages. Over everything it scans keys alone. A
 // narrower scope costs two rows more for each key of the range, and two more still
 // for a delete.
+//
+// Where Badger cannot read a block it leaves out the rest of that table and goes on
+// with the next, without an error. So reaching a key beyond to would show nothing, and
+// no row has the number of keys in a range: the caller has to know it.
 func (t *tenant) KeysIn(ctx context.Context, scope dwn.Scope, from, to dwn.Key) ([]dwn.Key, uint64, error) {
 	keys, last := []dwn.Key{}, uint64(0)
 	log := t.reader(1)

@@ -18,11 +18,14 @@ import (
 //   - store.ErrForeign if it holds other files and no store,
 //   - store.ErrUnwritable if it cannot be written to,
 //   - store.ErrFull if too little disk is free to open it safely,
-//   - store.ErrCorrupt if a table of it is damaged,
+//   - store.ErrCorrupt if it is damaged,
 //   - store.ErrLayout if a newer version wrote it.
 //
-// It reads all of the store once, to see that it is whole. What an upload left that
-// a crash cut is removed. The caller closes the store.
+// It reads all of the store once, to see that it is whole: the tables, the list of
+// tables, and, on Linux and macOS, the logs that a process leaves that did not close
+// its store. What a crash left of a transaction or of an upload is removed. One kind of
+// damage cannot be told from that: if the store was not closed, damage to the last
+// transaction, one Put, say, drops it (see memLog). The caller closes the store.
 func Open(dir string, opt Options) (*Store, error) {
 	s := &Store{dir: dir, opt: opt}
 	if s.opt.MinFree == 0 {
@@ -49,14 +52,19 @@ func Open(dir string, opt Options) (*Store, error) {
 	return s, nil
 }
 
-// openContent locks the folder content, verifies its tables and lets Badger open
-// them. Nobody can change them in between.
+// openContent locks the folder content, verifies its tables and logs and lets Badger
+// open them. Nobody can change them in between.
 func (s *Store) openContent(content string) (err error) {
 	if s.lock, err = lockFolder(content); err != nil {
 		return err
 	}
 	if err := verifyTables(content); err != nil {
 		return err
+	}
+	if s.lock.held() { // a log of a store in use must not be cut
+		if err := verifyMemLogs(content); err != nil {
+			return err
+		}
 	}
 	s.db, err = openBadger(settings(content, s.opt.Logger).WithBypassLockGuard(s.lock.held()))
 	return err

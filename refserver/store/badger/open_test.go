@@ -15,52 +15,25 @@ import (
 	"github.com/dwn-sync/dwnsync/refserver/store/storetest"
 )
 
-// TestOpenRefuses opens folders that cannot be opened, and checks that the error
-// has its kind and names the folder.
-func TestOpenRefuses(t *testing.T) {
-	write := func(t *testing.T, dir, name string) {
-		t.Helper()
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	tests := []struct {
-		name    string
-		prepare func(t *testing.T, dir string) string // returns what to open
-		opt     Options
-		want    error
-	}{
-		{"open here already", func(t *testing.T, dir string) string {
-			openTest(t, dir, Options{})
-			return dir
-		}, Options{}, store.ErrLocked},
-		{"open in Badger", func(t *testing.T, dir string) string {
-			if err := openTest(t, dir, Options{}).Close(); err != nil {
-				t.Fatal(err)
-			}
-			db, err := dgraph.Open(settings(filepath.Join(dir, contentName), nil))
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = db.Close() })
-			return dir
-		}, Options{}, store.ErrLocked},
+// refusal is a folder that cannot be opened.
+type refusal struct {
+	name    string
+	prepare func(t *testing.T, dir string) string // returns what to open
+	opt     Options
+	want    error
+}
+
+func refusals() []refusal {
+	return []refusal{
+		{"open here already", prepareOpen, Options{}, store.ErrLocked},
+		{"open in Badger", prepareBadger(contentName), Options{}, store.ErrLocked},
 		{"foreign files", func(t *testing.T, dir string) string {
-			write(t, dir, "letter.txt")
+			overwrite(t, filepath.Join(dir, "letter.txt"), []byte("x"))
 			return dir
 		}, Options{}, store.ErrForeign},
-		{"another Badger store", func(t *testing.T, dir string) string {
-			db, err := dgraph.Open(dgraph.DefaultOptions(dir).WithLogger(nil))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := db.Close(); err != nil {
-				t.Fatal(err)
-			}
-			return dir
-		}, Options{}, store.ErrForeign},
+		{"another Badger store", prepareBadger(""), Options{}, store.ErrForeign},
 		{"a file", func(t *testing.T, dir string) string {
-			write(t, dir, "file")
+			overwrite(t, filepath.Join(dir, "file"), []byte("x"))
 			return filepath.Join(dir, "file")
 		}, Options{}, store.ErrForeign},
 		{"a newer layout", func(t *testing.T, dir string) string {
@@ -77,7 +50,35 @@ func TestOpenRefuses(t *testing.T) {
 			store.ErrFull,
 		},
 	}
-	for _, test := range tests {
+}
+
+func prepareOpen(t *testing.T, dir string) string {
+	openTest(t, dir, Options{})
+	return dir
+}
+
+// prepareBadger opens a folder inside of a folder in Badger itself: of a store of ours, if
+// it is named as there.
+func prepareBadger(inside string) func(t *testing.T, dir string) string {
+	return func(t *testing.T, dir string) string {
+		if inside == contentName {
+			if err := openTest(t, dir, Options{}).Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		db, err := dgraph.Open(settings(filepath.Join(dir, inside), nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		return dir
+	}
+}
+
+// TestOpenRefuses opens folders that cannot be opened, and checks that the error
+// has its kind and names the folder.
+func TestOpenRefuses(t *testing.T) {
+	for _, test := range refusals() {
 		t.Run(test.name, func(t *testing.T) {
 			dir := test.prepare(t, t.TempDir())
 			before := names(t, filepath.Dir(dir), dir)

@@ -81,14 +81,14 @@ func (s *Store) view(ctx context.Context, f func(*dgraph.Txn) error) error {
 	return s.db.View(f)
 }
 
-// update runs f in a transaction that is on disk when update returns, if there
-// is room on it.
-func (s *Store) update(ctx context.Context, f func(*dgraph.Txn) error) error {
+// update runs f in a transaction that is on disk when update returns, if least
+// bytes are free on it.
+func (s *Store) update(ctx context.Context, least int64, f func(*dgraph.Txn) error) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	defer s.leave()
-	if err := s.room(s.opt.MinFree); err != nil {
+	if err := s.room(least); err != nil {
 		return err
 	}
 	return s.db.Update(f)
@@ -143,13 +143,23 @@ type tenant struct {
 	keys  keyspace
 }
 
-// write is update, one at a time per tenant.
+// write runs f as update does, one at a time per tenant, if Options.MinFree bytes
+// are free.
 func (t *tenant) write(ctx context.Context, f func(*dgraph.Txn) error) error {
+	return t.inTurn(ctx, t.store.opt.MinFree, f)
+}
+
+// remove is write for what makes room: it works on a disk that is nearly full.
+func (t *tenant) remove(ctx context.Context, f func(*dgraph.Txn) error) error {
+	return t.inTurn(ctx, 0, f)
+}
+
+func (t *tenant) inTurn(ctx context.Context, least int64, f func(*dgraph.Txn) error) error {
 	turn := t.store.writers[t.keys[0]]
 	select {
 	case turn <- struct{}{}:
 		defer func() { <-turn }()
-		return t.store.update(ctx, f)
+		return t.store.update(ctx, least, f)
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
 
 	dgraph "github.com/dgraph-io/badger/v4"
-	"github.com/dgraph-io/badger/v4/table"
 )
 
 // maxVerifiers bounds how many tables are read at a time: with more, the disk is
@@ -50,28 +48,6 @@ func verifyTables(dir string) error {
 type tableFile struct {
 	path string
 	dgraph.TableManifest
-}
-
-// listTables returns the tables that the manifest in dir names, none where there is
-// no manifest yet. Other tables are what a crash left: Badger removes them.
-func listTables(dir string) (files []tableFile, err error) {
-	f, err := os.Open(filepath.Join(dir, dgraph.ManifestFilename))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	opt := settings(dir, nil)
-	manifest, _, err := dgraph.ReplayManifestFile(f, opt.ExternalMagicVersion, opt)
-	if err != nil {
-		return nil, corrupt("%v", err)
-	}
-	for id, t := range manifest.Tables {
-		files = append(files, tableFile{table.NewFilename(id, dir), t})
-	}
-	return files, nil
 }
 
 // verifyFile verifies one table.

@@ -187,6 +187,9 @@ func TestOpenDamaged(t *testing.T) {
 		{"a manifest of something else", func(t *testing.T, content, _ string) {
 			overwrite(t, filepath.Join(content, dgraph.ManifestFilename), []byte("something else"))
 		}, store.ErrCorrupt},
+		{"no manifest", func(t *testing.T, content, _ string) {
+			remove(t, filepath.Join(content, dgraph.ManifestFilename))
+		}, store.ErrCorrupt},
 		{"a table that a crash left", func(t *testing.T, content, _ string) {
 			overwrite(t, filepath.Join(content, "099999.sst"), []byte("half a table"))
 		}, nil},

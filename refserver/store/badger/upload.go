@@ -108,7 +108,8 @@ func (u *upload) Write(p []byte) (int, error) {
 
 // flush writes the buffer, which is full.
 func (u *upload) flush() error {
-	err := u.tenant.store.update(u.ctx, func(txn *dgraph.Txn) error {
+	s := u.tenant.store
+	err := s.update(u.ctx, s.opt.MinFree, func(txn *dgraph.Txn) error {
 		if u.chunks == 0 {
 			if err := txn.Set(uploadKey(u.id), u.tenant.keys[:]); err != nil {
 				return err

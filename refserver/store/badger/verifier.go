@@ -32,6 +32,9 @@ const (
 	// readAhead is how many bytes of blocks are read at a time: they stay in a
 	// core's cache until they have been decompressed.
 	readAhead = 256 << 10
+	// maxTable is more than Badger makes of memtables and levels of the size that they have
+	// here, and less than what an int has on any machine.
+	maxTable = 1 << 30
 	// maxChecksum is the longest form of a checksum, in bytes.
 	maxChecksum = 16
 	// maxSnappy is more than the bytes that one byte of a Snappy block stands for:
@@ -41,31 +44,26 @@ const (
 
 // verify returns a store.ErrCorrupt unless the size bytes of r are an undamaged table.
 func (v *verifier) verify(r io.ReaderAt, size int64, c options.CompressionType) error {
+	if size > maxTable {
+		return corrupt("table of %d bytes", size)
+	}
 	end, err := v.readIndex(r, size)
 	if err != nil {
 		return err
 	}
-	index := fb.GetRootAsTableIndex(v.tail, 0)
-	blocks := index.OffsetsLength()
-	if blocks == 0 {
-		return corrupt("no blocks")
+	blocks, err := readBlocks(v.tail)
+	if err != nil {
+		return err
 	}
-	at := int64(0)
-	for i := 0; i < blocks; {
-		lengths, err := nextBlocks(index, i, at, end)
-		if err != nil {
+	if err := checkBlocks(blocks, end); err != nil {
+		return err
+	}
+	for len(blocks) > 0 {
+		n := together(blocks)
+		if err := v.verifyBlocks(r, blocks[:n], c); err != nil {
 			return err
 		}
-		if err := v.verifyBlocks(r, at, lengths, c); err != nil {
-			return err
-		}
-		for _, n := range lengths {
-			at += n
-		}
-		i += len(lengths)
-	}
-	if at != end {
-		return corrupt("blocks end at byte %d of %d", at, end)
+		blocks = blocks[n:]
 	}
 	return nil
 }
@@ -111,47 +109,73 @@ func readFull(r io.ReaderAt, buf []byte, at int64) error {
 	return err
 }
 
-// nextBlocks returns the lengths of the blocks from the i-th on, which begins at
-// byte at: readAhead bytes together, or a single longer one.
-func nextBlocks(index *fb.TableIndex, i int, at, end int64) (lengths []int64, err error) {
-	var block fb.BlockOffset
-	sum := int64(0)
-	for ; i < index.OffsetsLength(); i++ {
-		index.Offsets(&block, i)
-		n := int64(block.Len())
-		if int64(block.Offset()) != at+sum || n > end-at-sum {
-			return nil, corrupt("block %d is not where it should be", i)
+// block says where in a table a block is.
+type block struct{ at, length int64 }
+
+// readBlocks reads an index whose checksum is right. The code that is generated for
+// it checks no offset and panics on one that leads out of the index: that is
+// recovered here, where nothing but that code runs.
+func readBlocks(index []byte) (blocks []block, err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = corrupt("index: %v", reason)
 		}
-		if sum += n; sum > readAhead && len(lengths) > 0 {
-			break
-		}
-		lengths = append(lengths, n)
+	}()
+	root := fb.GetRootAsTableIndex(index, 0)
+	var b fb.BlockOffset
+	for i := range root.OffsetsLength() { // each has 4 bytes in the index, at least
+		root.Offsets(&b, i)
+		blocks = append(blocks, block{int64(b.Offset()), int64(b.Len())})
 	}
-	return lengths, nil
+	return blocks, nil
 }
 
-// verifyBlocks verifies blocks that follow each other from byte at on.
-func (v *verifier) verifyBlocks(r io.ReaderAt, at int64, lengths []int64, c options.CompressionType) error {
-	sum := int64(0)
-	for _, n := range lengths {
-		sum += n
+// checkBlocks checks that blocks follow each other from byte 0 to byte end.
+func checkBlocks(blocks []block, end int64) error {
+	at := int64(0)
+	for i, b := range blocks {
+		if b.at != at {
+			return corrupt("block %d is not where it should be", i)
+		}
+		at += b.length
 	}
-	v.raw = slices.Grow(v.raw[:0], int(sum))[:sum]
-	if err := readFull(r, v.raw, at); err != nil {
+	if at != end || end == 0 {
+		return corrupt("blocks end at byte %d of %d", at, end)
+	}
+	return nil
+}
+
+// together returns how many of the first blocks to read at a time: those of readAhead
+// bytes together, or a single longer one.
+func together(blocks []block) int {
+	for i, b := range blocks {
+		if i > 0 && b.at+b.length-blocks[0].at > readAhead {
+			return i
+		}
+	}
+	return len(blocks)
+}
+
+// verifyBlocks verifies blocks that follow each other, at least one.
+func (v *verifier) verifyBlocks(r io.ReaderAt, blocks []block, c options.CompressionType) error {
+	first, last := blocks[0], blocks[len(blocks)-1]
+	sum := int(last.at + last.length - first.at)
+	v.raw = slices.Grow(v.raw[:0], sum)[:sum]
+	if err := readFull(r, v.raw, first.at); err != nil {
 		return err
 	}
 	rest := v.raw
-	for _, n := range lengths {
-		block, err := v.decompress(rest[:n], c)
+	for _, b := range blocks {
+		plain, err := v.decompress(rest[:b.length], c)
 		if err != nil {
-			return corrupt("block at byte %d: %v", at, err)
+			return corrupt("block at byte %d: %v", b.at, err)
 		}
-		covered, checksum, ok := cutChecksum(block)
+		covered, checksum, ok := cutChecksum(plain)
 		var want [maxChecksum]byte
 		if !ok || !bytes.Equal(checksum, appendChecksum(want[:0], covered)) {
-			return corrupt("checksum of the block at byte %d", at)
+			return corrupt("checksum of the block at byte %d", b.at)
 		}
-		rest, at = rest[n:], at+n
+		rest = rest[b.length:]
 	}
 	return nil
 }
@@ -163,7 +187,7 @@ func (v *verifier) decompress(block []byte, c options.CompressionType) ([]byte, 
 		return block, nil
 	case options.Snappy:
 		n, err := snappy.DecodedLen(block)
-		if err != nil || n > maxSnappy*len(block) {
+		if err != nil || n/maxSnappy > len(block) {
 			return nil, snappy.ErrCorrupt
 		}
 		v.plain = slices.Grow(v.plain[:0], n)[:n]

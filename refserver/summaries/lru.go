@@ -2,9 +2,9 @@ package summaries
 
 import "container/list"
 
-// shelf holds views by their last use and knows what they take. It is used under
+// lru holds views by their last use and knows what they take. It is used under
 // the lock of its Keeper.
-type shelf struct {
+type lru struct {
 	most, size int64
 	// fair says that an owner loses a view only if all of its views take more than
 	// its even share of most. Else the view that was used last is never the victim.
@@ -13,36 +13,36 @@ type shelf struct {
 	owners map[string]int64 // what the views of each take
 }
 
-func newShelf(most int64, fair bool) *shelf {
-	return &shelf{most: most, fair: fair, byUse: list.New(), owners: make(map[string]int64)}
+func newLRU(most int64, fair bool) *lru {
+	return &lru{most: most, fair: fair, byUse: list.New(), owners: make(map[string]int64)}
 }
 
 // use makes v the most recently used, with the size that it has now. What was
 // dropped stays so.
-func (s *shelf) use(v *kept, size int64) {
+func (l *lru) use(v *kept, size int64) {
 	if v.dropped {
 		return
 	}
 	if v.place == nil {
-		v.place = s.byUse.PushFront(v)
+		v.place = l.byUse.PushFront(v)
 	}
-	s.byUse.MoveToFront(v.place)
-	s.size += size - v.counted
-	s.owners[v.did] += size - v.counted
+	l.byUse.MoveToFront(v.place)
+	l.size += size - v.counted
+	l.owners[v.did] += size - v.counted
 	v.counted = size
 }
 
 // drop takes v out. Who still uses it may go on.
-func (s *shelf) drop(v *kept) {
+func (l *lru) drop(v *kept) {
 	v.dropped = true
 	if v.place == nil {
 		return
 	}
-	s.byUse.Remove(v.place)
+	l.byUse.Remove(v.place)
 	v.place = nil
-	s.size -= v.counted
-	if s.owners[v.did] -= v.counted; s.owners[v.did] == 0 {
-		delete(s.owners, v.did)
+	l.size -= v.counted
+	if l.owners[v.did] -= v.counted; l.owners[v.did] == 0 {
+		delete(l.owners, v.did)
 	}
 	v.counted = 0
 }
@@ -50,25 +50,25 @@ func (s *shelf) drop(v *kept) {
 // victim returns the view to drop next, nil if none has to go: the least recently
 // used, with fairness among those of owners above their share. There is such an owner,
 // because all shares together are no more than most.
-func (s *shelf) victim() *kept {
-	if s.size <= s.most {
+func (l *lru) victim() *kept {
+	if l.size <= l.most {
 		return nil
 	}
-	if !s.fair && s.byUse.Len() < 2 {
+	if !l.fair && l.byUse.Len() < 2 {
 		return nil
 	}
-	for place := s.byUse.Back(); place != nil; place = place.Prev() {
+	for place := l.byUse.Back(); place != nil; place = place.Prev() {
 		v := place.Value.(*kept)
-		if !s.fair || s.owners[v.did]*int64(len(s.owners)) > s.most {
+		if !l.fair || l.owners[v.did]*int64(len(l.owners)) > l.most {
 			return v
 		}
 	}
 	return nil
 }
 
-func (s *shelf) all() []*kept {
+func (l *lru) all() []*kept {
 	var views []*kept
-	for place := s.byUse.Front(); place != nil; place = place.Next() {
+	for place := l.byUse.Front(); place != nil; place = place.Next() {
 		views = append(views, place.Value.(*kept))
 	}
 	return views
