@@ -15,7 +15,7 @@ import (
 
 var (
 	large = flag.Bool("large", false, "measure sets of up to a million keys, messages or items too")
-	huge  = flag.Bool("huge", false, "measure filters and stores of ten million too")
+	huge  = flag.Bool("huge", false, "measure filters, stores and views of ten million too")
 	seed  = flag.Uint64("seed", 0, "fixes the salts of syncs")
 )
 

@@ -9,6 +9,7 @@
 //	links_test.go      how long does a sync take over a slow network?
 //	memory_test.go     how much memory do filters and syncs take?
 //	reconcile_test.go  what do the strategies send and compute, beside other systems?
+//	strategies_test.go what do views cost that keep their summaries, case by case?
 //	real_test.go       and on real data: the shipped corpus, and any git repository?
 //	sync_test.go       what does a sync of real messages between two stores cost?
 //	summary_test.go    what does it cost to keep linear summaries, and to ask them?
@@ -32,7 +33,7 @@
 // Further flags, behind the name of the package:
 //
 //	-large          sets of up to a million keys, messages or items too
-//	-huge           filters and stores of ten million too
+//	-huge           filters, stores and views of ten million too
 //	-seed N         fixes the salts of the syncs
 //	-git DIR        real_test.go reconciles commits of this git repository too (absolute, or
 //	                relative to bench): the initiator holds those that A reaches, the

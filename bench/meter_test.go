@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dwn-sync/dwnsync/bench/internal/baseline"
 	"github.com/dwn-sync/dwnsync/bench/internal/cputime"
 	"github.com/dwn-sync/dwnsync/datasets"
 	"github.com/dwn-sync/dwnsync/engine"
@@ -29,6 +30,8 @@ type meter struct {
 	spent [parties]int64 // nanoseconds
 	now   party
 	since int64
+
+	requests, known int // so far; when the last came that asked for a difference
 }
 
 // turn is called where a party begins, and returns the one before it.
@@ -52,9 +55,10 @@ type metered struct {
 }
 
 func (t metered) Exchange(ctx context.Context, head []wire.Frame, items iter.Seq2[wire.Frame, error]) (iter.Seq2[wire.Frame, error], error) {
+	t.count(head)
 	t.turn(responder)
 	defer t.turn(initiator)
-	reply, err := t.Transport.Exchange(ctx, head, items)
+	reply, err := t.Transport.Exchange(ctx, head, t.moved(items))
 	if err != nil {
 		return nil, err
 	}
@@ -76,13 +80,47 @@ func (t metered) Exchange(ctx context.Context, head []wire.Frame, items iter.Seq
 	}, nil
 }
 
-// sync runs a sync on a meter that starts at zero. What merging keys takes in here is
-// booked to transfer: no other replica has that work.
+// count counts a request.
+func (m *meter) count(head []wire.Frame) {
+	m.requests++
+	for _, f := range head {
+		var init wire.Init
+		if f.Type == wire.TypeInit && wire.DecodeBody(f, &init) == nil && (init.Summary != nil || init.Cursor != nil) {
+			m.known = m.requests
+		}
+	}
+}
+
+// moved books the items of a request, with what reads them, to their transfer.
+func (m *meter) moved(items iter.Seq2[wire.Frame, error]) iter.Seq2[wire.Frame, error] {
+	return func(yield func(wire.Frame, error) bool) {
+		before := m.turn(transfer)
+		defer func() { m.turn(before) }()
+		items(yield)
+	}
+}
+
+// sync is run for a node. What merging keys takes in here is booked to transfer: no other
+// replica has that work.
 func (m *meter) sync(ctx context.Context, here *node, there engine.Transport, opt engine.Options) (engine.Report, error) {
+	here.pause = m.pause
+	return m.run(ctx, here, there, opt)
+}
+
+// run runs a sync on a meter that starts at zero.
+func (m *meter) run(ctx context.Context, here engine.Replica, there engine.Transport, opt engine.Options) (engine.Report, error) {
 	*m = meter{now: initiator, since: cputime.Now()}
 	defer m.turn(transfer)
-	here.pause = m.pause
 	return engine.Sync(ctx, here, metered{there, m}, opt)
+}
+
+// outcome is what a sync on the meter came to, but for what it found. Rounds are those
+// until the difference was known: what follows moves items.
+func (m *meter) outcome(r engine.Report) outcome {
+	return outcome{baseline.Outcome{
+		Up: r.Up.Metadata, Down: r.Down.Metadata, Rounds: max(m.known, 1),
+		Here: m.spent[initiator], There: m.spent[responder],
+	}, m.spent[transfer]}
 }
 
 // busy is a responder that takes CPU time: once before its reply, and once before each
@@ -221,5 +259,43 @@ func TestMeterMerge(t *testing.T) {
 	}
 	if !slices.Equal(merging, []party{transfer}) || m.now != initiator {
 		t.Errorf("keys were merged in the turns of %v, want one merge in that of %d; then it is that of %d", merging, transfer, m.now)
+	}
+}
+
+// TestMeterRounds: rounds are those until the last that asked for a difference, at least one.
+func TestMeterRounds(t *testing.T) {
+	var m meter
+	for _, c := range []struct {
+		init wire.Init
+		want int
+	}{
+		{wire.Init{}, 1},
+		{wire.Init{Summary: &wire.Summary{}}, 2},
+		{wire.Init{Cursor: []byte{1}}, 3},
+		{wire.Init{}, 3},
+	} {
+		c.init.Version = wire.Version
+		f, err := wire.EncodeBody(wire.TypeInit, c.init)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.count([]wire.Frame{f})
+		if got := m.outcome(engine.Report{}).Rounds; got != c.want {
+			t.Errorf("%d rounds after %d requests, want %d", got, m.requests, c.want)
+		}
+	}
+}
+
+// TestMeterPushed: items of a request are booked to their transfer, with what takes them in.
+func TestMeterPushed(t *testing.T) {
+	m := meter{now: responder}
+	for range m.moved(func(yield func(wire.Frame, error) bool) { _ = yield(wire.Frame{}, nil) && yield(wire.Frame{}, nil) }) {
+		if m.now != transfer {
+			t.Errorf("an item is taken in in the turn of %d", m.now)
+		}
+		break
+	}
+	if m.now != responder {
+		t.Errorf("after the items it is the turn of %d", m.now)
 	}
 }

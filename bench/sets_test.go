@@ -156,6 +156,14 @@ func (n *node) keep(k engine.Key) {
 	n.put[k], n.all = true, nil
 }
 
+// found returns the IDs of what was put.
+func (n *node) found() (ids []engine.ID) {
+	for k := range n.put {
+		ids = append(ids, k.ID)
+	}
+	return ids
+}
+
 // Secret returns the secret that is kept, if any.
 func (n *node) Secret(context.Context) (engine.Secret, bool, error) {
 	n.mu.Lock()

@@ -18,6 +18,7 @@ import (
 	"github.com/dwn-sync/dwnsync/refserver/auth"
 	"github.com/dwn-sync/dwnsync/refserver/store"
 	"github.com/dwn-sync/dwnsync/refserver/store/badger"
+	"github.com/dwn-sync/dwnsync/refserver/summaries"
 )
 
 // syncCase is a pull by an initiator that lacks d messages of the responder's.
@@ -60,32 +61,36 @@ func newSyncCase(name string, all []datasets.Message, missing func(i int) bool) 
 }
 
 // BenchmarkSync: one operation is one pull over HTTP on loopback between two nodes
-// that keep their messages in Badger. Opening the initiator's store in the state
-// of the case is not timed.
+// that keep their messages in Badger, and their summaries. Opening the initiator's store in
+// the state of the case is not timed. None remembers a sync before, so there is no cursor.
 func BenchmarkSync(b *testing.B) {
 	w := newWorld(b, 0)
 	for _, c := range syncCases(w.all) {
 		w.prepare(b, c)
-		for _, strategy := range engine.Strategies() {
+		for _, strategy := range syncStrategies() {
 			b.Run(fmt.Sprintf("strategy=%s/%v", strategy, c), func(b *testing.B) { w.bench(b, c, strategy) })
 		}
 	}
 }
 
+func syncStrategies() []engine.Strategy {
+	return slices.DeleteFunc(engine.Strategies(), func(s engine.Strategy) bool { return s == engine.StrategyCursor })
+}
+
 func (w *world) bench(b *testing.B, c syncCase, strategy engine.Strategy) {
 	var sum refserver.SyncResult
 	var rounds []int
-	var here *badger.Store
+	var here refserver.Node
 	remove := func() {}
 	w.tcp.Store(0)
 	for b.Loop() {
-		if here == nil || c.d > 0 || c.first {
+		if here.Store == nil || c.d > 0 || c.first {
 			b.StopTimer()
 			remove()
 			here, remove = w.open(b, c)
 			b.StartTimer()
 		}
-		r, err := w.client.Sync(b.Context(), refserver.Node{Store: here}, refserver.SyncOptions{Strategy: strategy, Direction: engine.Pull})
+		r, err := w.client.Sync(b.Context(), here, refserver.SyncOptions{Strategy: strategy, Direction: engine.Pull})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -136,10 +141,16 @@ func newWorld(tb testing.TB, most int) *world {
 		w.all = w.all[:most]
 	}
 	there := w.create(tb, "responder", w.all, &w.secret)
-	tb.Cleanup(func() { w.close(tb, there) })
+	keeper := summaries.Open(there, summaries.Options{})
+	tb.Cleanup(func() {
+		if err := keeper.Close(); err != nil {
+			tb.Error(err)
+		}
+		w.close(tb, there)
+	})
 	server := httptest.NewUnstartedServer(nil)
 	origin := "http://" + server.Listener.Addr().String()
-	handler, err := refserver.NewServer(refserver.Node{Store: there}, refserver.ServerOptions{Origins: []string{origin}})
+	handler, err := refserver.NewServer(refserver.Node{Store: there, Keeper: keeper}, refserver.ServerOptions{Origins: []string{origin}})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -224,8 +235,8 @@ func (w *world) prepare(tb testing.TB, c syncCase) {
 	w.close(tb, w.create(tb, c.name, c.here, secret))
 }
 
-// open opens a copy of the store that prepare made.
-func (w *world) open(tb testing.TB, c syncCase) (s *badger.Store, remove func()) {
+// open opens a copy of the store that prepare made, with its summaries.
+func (w *world) open(tb testing.TB, c syncCase) (n refserver.Node, remove func()) {
 	dir, err := os.MkdirTemp(w.dir, c.name+"-")
 	if err == nil {
 		err = os.CopyFS(dir, os.DirFS(filepath.Join(w.dir, c.name)))
@@ -233,8 +244,17 @@ func (w *world) open(tb testing.TB, c syncCase) (s *badger.Store, remove func())
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s = openStore(tb, dir)
-	return s, func() {
+	s := openStore(tb, dir)
+	n = refserver.Node{Store: s, Keeper: summaries.Open(s, summaries.Options{})}
+	if !c.first {
+		if _, err := n.Keeper.View(tb.Context(), w.tenant, wholeScope, w.secret); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return n, func() {
+		if err := n.Keeper.Close(); err != nil {
+			tb.Error(err)
+		}
 		w.close(tb, s)
 		if err := os.RemoveAll(dir); err != nil {
 			tb.Error(err)
@@ -262,8 +282,8 @@ func TestSync(t *testing.T) {
 	w := newWorld(t, 100)
 	for _, c := range syncCases(w.all) {
 		w.prepare(t, c)
-		for _, strategy := range engine.Strategies() {
-			if strategy != engine.DefaultStrategy && c.name != "recent" {
+		for _, strategy := range syncStrategies() {
+			if strategy != engine.StrategyFuse && c.name != "recent" {
 				continue
 			}
 			name := fmt.Sprintf("strategy=%s/%v", strategy, c)

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -35,7 +36,13 @@ type outcome struct {
 func systems() []system {
 	var all []system
 	for _, s := range engine.Strategies() {
-		all = append(all, system{name: string(s), prepare: func(p *pair) reconcile { return p.byEngine(s) }})
+		switch {
+		case s == engine.StrategyCursor: // here it would be that of a first sync
+		case keepsSummaries(s):
+			all = append(all, system{name: string(s), prepare: func(p *pair) reconcile { return p.byKeepers(s) }, keeps: true})
+		default:
+			all = append(all, system{name: string(s), prepare: func(p *pair) reconcile { return p.byEngine(s, engine.Pull) }})
+		}
 	}
 	for _, s := range []baseline.System{baseline.RIBLT{}, baseline.Negentropy{}, baseline.MST{}} {
 		all = append(all, system{name: s.Name(), prepare: func(p *pair) reconcile { return p.byBaseline(s) }, keeps: true})
@@ -75,28 +82,67 @@ func without(a, b []engine.Key) []engine.ID {
 
 func compareIDs(a, b engine.ID) int { return slices.Compare(a[:], b[:]) }
 
-// byEngine pulls in one process, without disk, network or signatures, between nodes
+// byEngine syncs in one process, without disk, network or signatures, between nodes
 // that share the secret and remember nothing else of each other. What packs, moves and
 // stores the items that are missing is no part of the outcome.
-func (p *pair) byEngine(strategy engine.Strategy) reconcile {
+func (p *pair) byEngine(strategy engine.Strategy, direction engine.Direction) reconcile {
 	return func(ctx context.Context, i uint64) (outcome, error) {
 		here, there := newNode(p.here, secretOf(i)), newNode(p.there, secretOf(i))
 		var m meter
-		r, err := m.sync(ctx, here, engine.Direct{Replica: there, Options: engine.RespondOptions{Random: chacha(2*i + 1)}},
-			engine.Options{Strategy: strategy, Direction: engine.Pull, Random: chacha(2 * i)})
+		r, err := m.sync(ctx, here, engine.Direct{Replica: there, Options: engine.RespondOptions{Random: chacha(2*i + 1), Limits: wideLimits()}},
+			engine.Options{Strategy: strategy, Direction: direction, Random: chacha(2 * i), Limits: wideLimits()})
 		if err == nil && !r.Complete {
 			err = fmt.Errorf("the sync is not complete: %+v", r)
 		}
-		o := baseline.Outcome{
-			Up: r.Up.Metadata, Down: r.Down.Metadata, Rounds: r.Rounds,
-			Here: m.spent[initiator], There: m.spent[responder],
-			Have: p.have, // a pull does not ask for them
+		o := m.outcome(r)
+		o.Have = p.have // a pull does not ask for them
+		if direction.Pushes() {
+			o.Have = there.found()
 		}
-		for k := range here.put {
-			o.Need = append(o.Need, k.ID)
-		}
-		return outcome{o, m.spent[transfer]}, err
+		o.Need = here.found()
+		return o, err
 	}
+}
+
+// byKeepers pulls as byEngine does, between nodes that keep their summaries, under one
+// secret whatever i is. What puts them back into the state before is no part of the outcome.
+func (p *pair) byKeepers(strategy engine.Strategy) reconcile {
+	s, l := p.stage()
+	if err := errors.Join(s.here.lack(l.here), s.there.lack(l.there)); err != nil {
+		panic(err) // the keys are our own
+	}
+	return func(ctx context.Context, i uint64) (outcome, error) {
+		sync, err := s.kept(ctx, engine.Pull, contender{strategy: strategy}, l, i)
+		if err != nil {
+			return outcome{}, err
+		}
+		o, err := sync(ctx, i)
+		o.Have = p.have // a pull does not ask for them
+		for _, at := range s.here.came {
+			o.Need = append(o.Need, s.keys[at].ID)
+		}
+		return o, err
+	}
+}
+
+// stage returns keepers of the keys of both sides, and what each lacks of these.
+func (p *pair) stage() (*stage, lacked) {
+	here, there := allOf(p.here), allOf(p.there)
+	all := slices.Compact(slices.SortedFunc(slices.Values(slices.Concat(here, there)), engine.Key.Compare))
+	s := &stage{keys: all, here: newKeeper(all, secretOf(*seed<<32)), there: newKeeper(all, secretOf(*seed<<32))}
+	return s, lacked{here: indicesWithout(all, here), there: indicesWithout(all, there)}
+}
+
+// indicesWithout returns the indices of the keys that are not some of them; all ascend.
+func indicesWithout(all, some []engine.Key) (indices []uint32) {
+	for i, k := range all {
+		if len(some) > 0 && some[0] == k {
+			some = some[1:]
+		} else {
+			indices = append(indices, uint32(i))
+		}
+	}
+	return indices
 }
 
 // byBaseline reconciles by a baseline, which has no choice of salts.
@@ -130,7 +176,7 @@ func TestReconcileRepeats(t *testing.T) {
 	for i := range uint64(4) {
 		var cost [2][3]int64
 		for j := range cost {
-			o, err := p.byEngine(engine.StrategyFuse)(t.Context(), i)
+			o, err := p.byEngine(engine.StrategyFuse, engine.Pull)(t.Context(), i)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -206,7 +206,7 @@ func (i *Initiator) conclude(ctx context.Context, ack wire.Ack, d difference) (b
 	}
 	switch {
 	case d.more:
-		return false, i.more(d, remote.Sub(through).Sub(d.received).Count)
+		return false, i.more(d)
 	case exact && whole:
 		return i.differenceKnown(ctx, remote)
 	case exact && d.named > 0:
@@ -218,10 +218,8 @@ func (i *Initiator) conclude(ctx context.Context, ack wire.Ack, d difference) (b
 	}
 }
 
-// more goes on after a reply that ended before all the missing items were sent.
-func (i *Initiator) more(d difference, missing uint64) error {
+func (i *Initiator) more(d difference) error {
 	i.mores++
-	i.shrinkPlan(missing, d)
 	switch {
 	case i.mores > maxMores:
 		return i.incomplete("after %d replies there are still more items", i.mores)

@@ -123,8 +123,8 @@ func (i *Initiator) cursorDigest() (digest, error) {
 	return drafter{random: i.opt.Random, hash: i.opt.hash}.summarise(filters.List, i.round.since.keys)
 }
 
-// remember keeps the cursor of a complete sync, if this side's set is the one that the sync
-// ended with.
+// remember keeps the cursor of a complete sync, if this side's set is the one that the
+// difference was found of, with what it received.
 func (i *Initiator) remember(ctx context.Context) error {
 	if i.opt.Cursor == nil || len(i.cursor) == 0 {
 		return nil
@@ -138,8 +138,8 @@ func (i *Initiator) remember(ctx context.Context) error {
 		return nil
 	}
 	own, err := (&snapshot{View: view, distrust: i.distrust}).root(ctx, *i.round.secret, i.hasher())
-	if err != nil || own != i.report.Local {
-		return err
+	if err != nil || own != i.settled || i.under != *i.round.secret {
+		return err // what came in since was not compared, so it was not pushed either
 	}
 	*i.opt.Cursor = CursorMemory{
 		token: i.cursor, secret: i.round.secret.SecretName, position: logged.Position(),
@@ -197,7 +197,8 @@ func (r *responder) since(ctx context.Context, root Root) (added []Key, ok bool,
 }
 
 // planCursor answers a cursor: with what the log took in since, without what the initiator
-// took in as well.
+// took in as well. It reads the log from the cursor's position on and hashes what came in: at
+// most as much as the view holds.
 func (r *responder) planCursor(ctx context.Context) error {
 	root, err := r.view.root(ctx, r.secret, r.hasher)
 	if err != nil {

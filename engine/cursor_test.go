@@ -1,13 +1,9 @@
 package engine_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
 	"slices"
@@ -17,170 +13,6 @@ import (
 	"github.com/dwn-sync/dwnsync/engine/enginetest"
 	"github.com/dwn-sync/dwnsync/engine/wire"
 )
-
-// sealer authenticates tokens under a key; nobody in a test minds that they can be read.
-type sealer string
-
-func (s sealer) tag(plain []byte) []byte {
-	mac := hmac.New(sha256.New, []byte(s))
-	mac.Write(plain)
-	return mac.Sum(nil)
-}
-
-func (s sealer) Seal(plain []byte) ([]byte, error) { return append(s.tag(plain), plain...), nil }
-
-func (s sealer) Open(token []byte) ([]byte, bool) {
-	if len(token) < sha256.Size || !hmac.Equal(token[:sha256.Size], s.tag(token[sha256.Size:])) {
-		return nil, false
-	}
-	return token[sha256.Size:], true
-}
-
-// node is a replica that keeps summaries, that can go back to an earlier state, and
-// that counts how often all keys are asked for.
-type node struct {
-	*enginetest.Set
-	log  []entry
-	read int
-}
-
-type entry struct {
-	payload []byte
-	removed engine.Key
-}
-
-func newNode(t testing.TB, secret *engine.Secret) *node {
-	t.Helper()
-	n := &node{Set: &enginetest.Set{KeepSummaries: true}}
-	if _, err := n.KeepSecret(t.Context(), *secret); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-func (n *node) add(payloads ...[]byte) {
-	for _, p := range payloads {
-		n.log = append(n.log, entry{payload: p})
-		n.Add(p)
-	}
-}
-
-func (n *node) remove(k engine.Key) {
-	n.log = append(n.log, entry{removed: k})
-	n.Remove(k)
-}
-
-func (n *node) Put(ctx context.Context, payloads [][]byte) ([]engine.Receipt, error) {
-	for _, p := range payloads {
-		n.log = append(n.log, entry{payload: bytes.Clone(p)})
-	}
-	return n.Set.Put(ctx, payloads)
-}
-
-// restore makes n what it was after so many entries of its log.
-func (n *node) restore(t testing.TB, entries int) {
-	t.Helper()
-	secret, _, err := n.Secret(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := n.log[:entries:entries]
-	*n = *newNode(t, &secret)
-	for _, e := range log {
-		if e.payload != nil {
-			n.add(e.payload)
-		} else {
-			n.remove(e.removed)
-		}
-	}
-}
-
-func (n *node) View(ctx context.Context) (engine.View, error) {
-	v, err := n.Set.View(ctx)
-	return readView{v, n}, err
-}
-
-// readView passes on all that the views of a node that keeps summaries can do.
-type readView struct {
-	engine.View
-	of *node
-}
-
-func (v readView) Keys(ctx context.Context) ([]engine.Key, error) {
-	v.of.read++
-	return v.View.Keys(ctx)
-}
-
-func (v readView) Root(ctx context.Context, secret engine.Secret) (engine.Root, bool, error) {
-	return v.View.(engine.Summarised).Root(ctx, secret)
-}
-
-func (v readView) Summaries(ctx context.Context, secret engine.Secret) (engine.Summaries, bool, error) {
-	return v.View.(engine.Linear).Summaries(ctx, secret)
-}
-
-func (v readView) Position() uint64 { return v.View.(engine.Logged).Position() }
-
-func (v readView) Since(ctx context.Context, position uint64) ([]engine.Key, int, bool, error) {
-	return v.View.(engine.Logged).Since(ctx, position)
-}
-
-// couple are two nodes, and what one remembers of the other.
-type couple struct {
-	a, b   *node
-	cursor *engine.CursorMemory
-	sealer sealer
-	limits engine.Limits
-	serial int
-}
-
-// newCouple returns two nodes of n items in common that synced once.
-func newCouple(t testing.TB, n int) *couple {
-	t.Helper()
-	c := &couple{a: newNode(t, epoch(1)), b: newNode(t, epoch(1)), cursor: new(engine.CursorMemory), sealer: "b"}
-	for i := range n {
-		c.a.add(enginetest.Payload(int64(i)<<20, "shared"))
-		c.b.add(enginetest.Payload(int64(i)<<20, "shared"))
-	}
-	return c
-}
-
-// grow gives a node new items all over.
-func (c *couple) grow(n *node, items int) {
-	for range items {
-		c.serial++
-		n.add(enginetest.Payload(int64(c.serial*7919%4000)<<20, fmt.Sprint("new ", c.serial)))
-	}
-}
-
-// sync syncs and checks that each side ends with what the direction promises, unless the
-// sync says that it is incomplete, which is for the caller to judge.
-func (c *couple) sync(t testing.TB, strategy engine.Strategy, direction engine.Direction) (engine.Report, error) {
-	t.Helper()
-	p := pair{a: c.a.Set, b: c.b.Set, direction: direction}
-	wantA, wantB := p.promised()
-	c.a.read, c.b.read = 0, 0
-	c.serial++
-	report, err := engine.Sync(t.Context(), c.a, engine.Direct{Replica: c.b, Options: engine.RespondOptions{
-		Random: chacha(uint64(c.serial)), Sealer: c.sealer,
-	}}, engine.Options{Strategy: strategy, Direction: direction, Random: chacha(uint64(c.serial + 1)), Cursor: c.cursor, Limits: c.limits})
-	if err == nil != report.Complete {
-		t.Fatalf("%v: %+v", err, report)
-	}
-	if err == nil && (!slices.Equal(c.a.Keys(), wantA) || !slices.Equal(c.b.Keys(), wantB)) {
-		t.Fatalf("complete, but the sets are not what %s promises: %+v", direction, report)
-	}
-	return report, err
-}
-
-func (c *couple) mustSync(t testing.TB, strategy engine.Strategy, direction engine.Direction) engine.Report {
-	t.Helper()
-	report, err := c.sync(t, strategy, direction)
-	if err != nil {
-		t.Fatalf("%v: %+v", err, report)
-	}
-	return report
-}
 
 // remember changes the memory, as nobody but its owner can: with its checksum.
 func (c *couple) remember(change func(data []byte)) {
@@ -233,36 +65,12 @@ func TestCursorCosts(t *testing.T) {
 	}
 }
 
-// TestRangesReadNoKeys: nor does a bisection read all keys, or list many IDs.
-func TestRangesReadNoKeys(t *testing.T) {
-	c := newCouple(t, 20_000)
-	c.grow(c.a, 3)
-	c.grow(c.b, 3)
-	p := pair{a: c.a.Set, b: c.b.Set, direction: engine.Both}
-	wantA, wantB := p.promised()
-	b := &between{Direct: engine.Direct{Replica: c.b, Options: engine.RespondOptions{Random: chacha(1)}}}
-	alwaysPlan(func(int) wire.Plan { return wire.Plan{Cells: 200, Bits: 99} })(b)
-	report, err := engine.Sync(t.Context(), c.a, b, engine.Options{Strategy: engine.StrategySketch, Random: chacha(2)})
-	if err != nil || !slices.Equal(c.a.Keys(), wantA) || !slices.Equal(c.b.Keys(), wantB) {
-		t.Fatalf("%v: %+v", err, report)
-	}
-	// The sketch under a salt of its own is computed from the keys, once on each side.
-	want := []string{"sketch", "salted sketch", "ranges", "some ids", "none"}
-	if !slices.Equal(b.forms, want) || c.a.read > 1 || c.b.read > 1 {
-		t.Errorf("%v, want %v; keys were read %d times here, %d there", b.forms, want, c.a.read, c.b.read)
-	}
-	// Six buckets of the first 64 differ, of 16 parts each, of which six have about 20 items.
-	if b.bytes > 2*3000+64*45+6*16*45+2*6*64*32 {
-		t.Errorf("%d bytes", b.bytes)
-	}
-}
-
-// TestCursorBroken: whatever became of what a cursor is of, the sync after is exact.
-func TestCursorBroken(t *testing.T) {
+// harms are what can become of two nodes between two syncs, and of what one remembers.
+func harms() map[string]func(*testing.T, *couple) {
 	memory := func(change func(data []byte)) func(*testing.T, *couple) {
 		return func(_ *testing.T, c *couple) { c.remember(change) }
 	}
-	for name, break_ := range map[string]func(*testing.T, *couple){
+	return map[string]func(*testing.T, *couple){
 		"nothing":             func(*testing.T, *couple) {},
 		"no memory":           func(_ *testing.T, c *couple) { *c.cursor = engine.CursorMemory{} },
 		"memory cut":          func(_ *testing.T, c *couple) { *c.cursor = *engine.DecodeCursorMemory(c.cursor.AppendBinary(nil)[:60]) },
@@ -299,7 +107,12 @@ func TestCursorBroken(t *testing.T) {
 				c.b.add(enginetest.Payload(int64(i)<<20, "of another"))
 			}
 		},
-	} {
+	}
+}
+
+// TestCursorBroken: whatever became of what a cursor is of, the sync after is exact.
+func TestCursorBroken(t *testing.T) {
+	for name, harm := range harms() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for n, directions := range [][2]engine.Direction{
@@ -312,7 +125,7 @@ func TestCursorBroken(t *testing.T) {
 				c.mustSync(t, engine.StrategyCursor, directions[0])
 				c.grow(c.a, 2)
 				c.grow(c.b, 3)
-				break_(t, c)
+				harm(t, c)
 				report := c.mustSync(t, engine.StrategyCursor, directions[1])
 				// The cursor and a sketch with two plans, for a secret and to push.
 				if report.Rounds > 6 {

@@ -31,6 +31,13 @@
 // of them hide something; the second half, and the rounds that the identity may
 // still ask for, are about these alone. All of this is a hint that saves bytes: the
 // identity of roots stays the only proof.
+//
+// StrategySketch and StrategyCursor need views that keep linear summaries (Linear) and a log
+// (Logged); elsewhere the engine computes what they need from the keys. A cursor compares
+// what both logs took in since the last sync. A sketch decodes to the difference itself, or
+// the responder says what to send instead. Where neither leads to roots that prove the sync, the
+// ladder goes on: a sketch under a fresh salt, then roots of ranges that are divided where they
+// differ, down to lists of the IDs of some hundred items each, then lists of everything.
 package engine
 
 import (

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+
 	"github.com/dwn-sync/dwnsync/engine/summary"
 	"github.com/dwn-sync/dwnsync/filters"
 )
@@ -59,3 +61,46 @@ func LadderLength(s Strategy) int {
 
 // SegmentKey is the key of an item in a segmented filter.
 func SegmentKey(salt filters.Salt, k Key) uint64 { return segmentedBy(saltedKey, salt)(k) }
+
+// Ranged is p with what a responder sees of where the items are, and what lies outside of the
+// initiator's spine.
+func (p Pair) Ranged(ctx context.Context, here, there View, secret Secret) Pair {
+	sums := func(v View) Summaries {
+		s, _, err := v.(Linear).Summaries(ctx, secret)
+		if err != nil {
+			panic(err)
+		}
+		return s
+	}
+	i := &Initiator{round: round{probed: &probed{sums: sums(here)}, view: &snapshot{View: here}}}
+	probe := &summary.Probe{Params: summary.Params{}, Spine: []summary.Segment{}}
+	if err := i.shape(ctx, probe); err != nil {
+		panic(err)
+	}
+	m := newMatch(&probeAsked{Probe: probe}, sums(there), summary.Derive(secret.Key, there.Label()))
+	if err := m.takeOutside(ctx); err != nil {
+		panic(err)
+	}
+	p.Outside, p.ranges = float64(m.outside), m.ranges()
+	return p
+}
+
+// Unhidden returns the cost of a sync by filters in whose only round nothing is hidden.
+func (p Pair) Unhidden(s Strategy) (c Cost, ok bool) {
+	w, ok := wholeOf(s)
+	switch {
+	case ok:
+		c, _ = w.round(p)
+	case s == StrategySegmented && p.OnlyHere <= 100:
+		c = p.segmented()
+		c.Up, c.Rounds = initBytes+summaryHead+2, 1
+		length, _ := segmentedLen(float64(p.Here))
+		c.Up += length
+	default:
+		return Cost{}, false
+	}
+	if p.OnlyHere == 0 && p.OnlyThere > 0 {
+		c.Down = ackBytes + throughBytes
+	}
+	return c.plus(p.pushed(p.OnlyHere)), true
+}

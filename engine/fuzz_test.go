@@ -72,6 +72,9 @@ func remember(t testing.TB) remembered {
 }
 
 func (r remembered) options(s engine.Strategy) engine.Options {
+	if s == "ranges" {
+		return engine.Options{Strategy: engine.StrategySketch, Random: chacha(1)}.BeginWithRanges()
+	}
 	return engine.Options{Strategy: s, Segments: r.memory, Random: chacha(1)}
 }
 
@@ -82,10 +85,13 @@ func (r remembered) sync(t testing.TB, s engine.Strategy) {
 	}
 }
 
+// fuzzed are all strategies, and one that begins with the bisection.
+func fuzzed() []engine.Strategy { return append(engine.Strategies(), "ranges") }
+
 // FuzzRespond: a request of any bytes is answered or refused, and stores nothing
 // but items that the replica itself verified.
 func FuzzRespond(f *testing.F) {
-	for _, s := range engine.Strategies() {
+	for _, s := range fuzzed() {
 		r := remember(f)
 		r.sync(f, s)
 		for _, request := range r.peer.requests {
@@ -113,7 +119,7 @@ func FuzzRespond(f *testing.F) {
 // FuzzReply: replies of any bytes never make a sync complete that is not, short
 // of a responder that claims the initiator's own root.
 func FuzzReply(f *testing.F) {
-	for i, s := range engine.Strategies() {
+	for i, s := range fuzzed() {
 		r := remember(f)
 		first := len(r.peer.replies)
 		r.sync(f, s)
@@ -122,7 +128,7 @@ func FuzzReply(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, strategy uint8, first, second []byte) {
 		r := remember(t)
-		s := engine.Strategies()[int(strategy)%len(engine.Strategies())]
+		s := fuzzed()[int(strategy)%len(fuzzed())]
 		initiator, err := engine.NewInitiator(r.a, r.options(s))
 		if err != nil {
 			t.Fatal(err)

@@ -288,9 +288,17 @@ func TestVanishing(t *testing.T) {
 // arriving, in either direction, and each is reported once.
 func TestManyRefused(t *testing.T) {
 	for _, n := range []int{10, 3000} {
-		for _, limits := range []engine.Limits{{}, {ReplyBytes: 10_000, RequestBytes: 10_000}} {
-			t.Run(fmt.Sprintf("n=%d/limits=%d", n, limits.ReplyBytes), func(t *testing.T) {
-				a, b := new(enginetest.Set), new(enginetest.Set)
+		for i, limits := range []engine.Limits{{}, {ReplyBytes: 10_000, RequestBytes: 10_000}, {}, {ReplyBytes: 10_000, RequestBytes: 10_000}, {}, {}} {
+			opt := engine.Options{Limits: limits}
+			if i >= 2 {
+				opt.Strategy = engine.StrategySketch
+			}
+			if i >= 4 {
+				opt = opt.BeginWithRanges()
+			}
+			t.Run(fmt.Sprintf("%s/n=%d/limits=%d/%d", opt.Strategy, n, limits.ReplyBytes, i), func(t *testing.T) {
+				keeps := i%2 > 0
+				a, b := &enginetest.Set{KeepSummaries: keeps}, &enginetest.Set{KeepSummaries: keeps}
 				for i := range n {
 					a.Add(enginetest.Payload(int64(i), "bad a"))
 					b.Add(enginetest.Payload(int64(i), "bad b"))
@@ -309,7 +317,7 @@ func TestManyRefused(t *testing.T) {
 					offers[string(p)]++
 					return bad(p)
 				}
-				report, err := engine.Sync(t.Context(), a, engine.Direct{Replica: b}, engine.Options{Limits: limits})
+				report, err := engine.Sync(t.Context(), a, engine.Direct{Replica: b}, opt)
 				if !errors.Is(err, engine.ErrIncomplete) || report.Complete || report.Received != 1 || report.Sent != 1 {
 					t.Fatalf("%v: received %d, sent %d", err, report.Received, report.Sent)
 				}

@@ -20,6 +20,9 @@ type Options struct {
 	Direction Direction // default Both
 	Limits    Limits
 	Random    io.Reader // default crypto/rand
+	// RoundPrice is how many bytes StrategyAuto takes a round to be worth: the round-trip
+	// time times the bandwidth. Default DefaultRoundPrice.
+	RoundPrice int
 	// Segments is what StrategySegmented remembers between syncs of the replica with
 	// this peer. Without one, each sync sends a whole filter.
 	Segments *SegmentMemory
@@ -48,6 +51,9 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("%w: direction %q; there are pull, push and both", ErrOptions, o.Direction)
 	}
 	o.Limits = o.Limits.WithDefaults()
+	if o.RoundPrice <= 0 {
+		o.RoundPrice = DefaultRoundPrice
+	}
 	if o.Random == nil {
 		o.Random = rand.Reader
 	}
@@ -206,6 +212,9 @@ func (i *Initiator) digest(ctx context.Context) (digest, error) {
 		}
 		i.leave(cursorKind)
 	}
+	if err := i.choose(ctx); err != nil {
+		return digest{}, err
+	}
 	switch kind := i.steps[0].kind; {
 	case kind == sketchKind && i.round.secret != nil:
 		return i.probeDigest(ctx)
@@ -216,7 +225,7 @@ func (i *Initiator) digest(ctx context.Context) (digest, error) {
 	if err != nil {
 		return digest{}, err
 	}
-	draft := drafter{random: i.opt.Random, hash: i.opt.hash}
+	draft := drafter{random: i.opt.Random, hash: i.opt.hash, bits: i.steps[0].bits}
 	switch kind := i.steps[0].kind; {
 	case i.steps[0].keyless() && len(keys) > 0:
 		return digest{}, nil // first the secret

@@ -27,8 +27,8 @@ type Summaries interface {
 }
 
 // summaries returns the linear summaries that are kept, if they have those widths, any
-// for the zero Params, and nothing speaks against them, or else those of the keys. A salt that is not zero asks
-// for ones that are made for one exchange.
+// for the zero Params, and nothing speaks against them, or else those of the keys, computed
+// once. A salt that is not zero asks for ones that are made for one exchange.
 func (s *snapshot) summaries(ctx context.Context, secret Secret, p summary.Params, salt [16]byte) (Summaries, error) {
 	if salt == [16]byte{} {
 		kept, ok, err := s.keptSummaries(ctx, secret)
@@ -43,7 +43,15 @@ func (s *snapshot) summaries(ctx context.Context, secret Secret, p summary.Param
 	if err != nil {
 		return nil, err
 	}
-	return computeSummaries(summariesKey(secret, s.Label(), salt), p, keys)
+	key := summariesKey(secret, s.Label(), salt)
+	if last := s.computed; last != nil && last.key == key && (p == (summary.Params{}) || p == last.set.Params()) {
+		return *last, nil
+	}
+	computed, err := computeSummaries(key, p, keys)
+	if err == nil {
+		s.computed = &computed
+	}
+	return computed, err
 }
 
 // keptSummaries returns the linear summaries that are kept, if they are and nothing speaks
@@ -93,6 +101,25 @@ func (s *snapshot) held(ctx context.Context, secret Secret, keys []Key) (map[Key
 	return held, err
 }
 
+// sketchOf returns a sketch of the items of sums: the fold of the one that is kept or, where that
+// has fewer cells, one of all keys.
+func sketchOf(ctx context.Context, sums Summaries, e *summary.Expander, cells int) (*summary.Sketch, error) {
+	snapshot := sums.Snapshot()
+	if cells <= snapshot.Cells() {
+		return snapshot.Sketch(cells)
+	}
+	sketch, err := summary.NewSketch(snapshot.Coder(), cells)
+	if err != nil {
+		return nil, err
+	}
+	all := summary.Bucket{}
+	keys, err := sums.KeysIn(ctx, all.First(), all.Last())
+	for _, k := range keys {
+		sketch.Insert(e.Key(k).Short)
+	}
+	return sketch, err
+}
+
 // summariesKey returns what the summaries of a view are keyed with.
 func summariesKey(secret Secret, label []byte, salt [16]byte) [32]byte {
 	key := summary.Derive(secret.Key, label)
@@ -104,6 +131,7 @@ func summariesKey(secret Secret, label []byte, salt [16]byte) [32]byte {
 
 // computed are the summaries of keys: the position of an item is its place among them.
 type computed struct {
+	key  [32]byte // that they are under
 	keys []Key
 	set  *summary.Set
 }
@@ -117,7 +145,7 @@ func computeSummaries(key [32]byte, p summary.Params, keys []Key) (computed, err
 	for i, k := range keys {
 		items[i] = summary.SetItem{Key: k, Position: uint32(i)}
 	}
-	return computed{keys, set}, set.Build(items)
+	return computed{key, keys, set}, set.Build(items)
 }
 
 func (c computed) Snapshot() *summary.Snapshot { return c.set.Snapshot() }

@@ -54,7 +54,8 @@ func (i *Initiator) rangesDigest(ctx context.Context) (digest, error) {
 		return digest{}, err
 	}
 	if s.open == nil && i.round.root.Count <= smallRange {
-		s.open, s.list = []openRange{{mine: i.round.root.Count, theirs: i.report.Remote.Count, whole: true}}, true
+		// All IDs are short enough. How many the responder has may not be known yet.
+		s.open, s.list = []openRange{{mine: i.round.root.Count, theirs: max(1, i.report.Remote.Count), whole: true}}, true
 	}
 	asked := &rangesAsked{}
 	i.round.ranges = asked
@@ -185,7 +186,7 @@ func (i *Initiator) openRanged(ctx context.Context) (ranged, error) {
 type ranged struct {
 	sums    Summaries
 	hasher  keyHasher
-	besides []Key // belong to the set too, and are not in sums
+	besides []Key // belong to the set too, and are not in sums; ascending
 }
 
 func (r ranged) root(ctx context.Context, b summary.Bucket) (Root, error) {
@@ -203,15 +204,7 @@ func (r ranged) root(ctx context.Context, b summary.Bucket) (Root, error) {
 // more returns the root of what besides has in b.
 func (r ranged) more(b summary.Bucket) Root { return r.hasher.Root(r.inBesides(b)) }
 
-func (r ranged) inBesides(b summary.Bucket) []Key {
-	var in []Key
-	for _, k := range r.besides {
-		if b.Contains(k) {
-			in = append(in, k)
-		}
-	}
-	return in
-}
+func (r ranged) inBesides(b summary.Bucket) []Key { return keysBetween(r.besides, b.First(), b.Last()) }
 
 // divides reports whether there is more than one part of b.
 func (r ranged) divides(b summary.Bucket) bool {

@@ -27,8 +27,9 @@ func (r *responder) openRanged(ctx context.Context) (ranged, error) {
 }
 
 // planRanges compares the initiator's ranges with its own and answers with the parts of
-// those that differ. It looks into the tree once for each range and each part, and reads
-// keys only where a range cuts a leaf: of at most summary.MaxRanges leaves.
+// those that differ. It looks into the tree once for each range and each part, at most
+// 2 * summary.MaxRanges times, and reads and hashes keys only where a range cuts a leaf: each
+// key of such a leaf, of 64 keys at most, not more than twice.
 func (r *responder) planRanges(ctx context.Context) error {
 	root, err := r.view.root(ctx, r.secret, r.hasher)
 	if err != nil {
@@ -65,8 +66,8 @@ func (r *responder) planRanges(ctx context.Context) error {
 }
 
 // planWithin answers the IDs of some buckets: everything outside of these counts as let
-// through. It reads the keys in the buckets, and computes the fingerprints of what
-// the initiator lacks in each or of what it has, whichever are fewer.
+// through. It reads the keys in the buckets, looks each up in the list, and computes the
+// fingerprints of what the initiator lacks in each bucket or of what it has, whichever are fewer.
 func (r *responder) planWithin(ctx context.Context) error {
 	root, err := r.view.root(ctx, r.secret, r.hasher)
 	if err != nil {

@@ -72,6 +72,16 @@ func (r *responder) planProbe(ctx context.Context) error {
 	case len(r.probe.Spine) == 0:
 		return r.planEverything(ctx)
 	}
+	return r.planSketch(ctx, root)
+}
+
+// planSketch answers the probe of a set that is not empty. Of summaries that are kept it folds the
+// table, of at most 2^20 cells, and decodes as many cells as were sent, with one lookup for
+// each item found. It reads and expands the keys that lie outside of the initiator's
+// spine, reads and asks the filter for those in its dense buckets, and expands what that
+// rejects: at most all. A salt, widths that are not kept, or more cells than the table has cost
+// reading and expanding all keys.
+func (r *responder) planSketch(ctx context.Context, root Root) error {
 	sums, err := r.view.summaries(ctx, r.secret, r.probe.Params, r.probe.Salt)
 	if err != nil {
 		return err
@@ -158,13 +168,13 @@ func (m *match) find(ctx context.Context) (lacked []Key, surplus []uint64, ok bo
 	if err := m.takeRejected(ctx); err != nil {
 		return nil, nil, false, err
 	}
-	difference, ok, err := m.decode()
+	difference, ok, err := m.decode(ctx)
 	if err != nil || !ok {
 		return nil, nil, false, err
 	}
 	keys, unknown, err := m.sums.Resolve(ctx, difference.Minus)
 	// An item that was taken can have the short ID of one that was not.
-	lacked = append(m.lacked, keys...)
+	lacked = slices.Concat(m.lacked, keys)
 	slices.SortFunc(lacked, Key.Compare)
 	// A short ID that nothing has was never put into the sketch: it decoded to what is not there.
 	return slices.Compact(lacked), difference.Plus, len(unknown) == 0, err
@@ -239,12 +249,12 @@ func (m *match) take(keys []Key) {
 
 // decode returns what the initiator's sketch and this side's differ by, without what was
 // taken; false if there are too few cells, or it is certain enough that they are.
-func (m *match) decode() (summary.Difference, bool, error) {
+func (m *match) decode(ctx context.Context) (summary.Difference, bool, error) {
 	cells := m.probe.cells()
-	if estimate, saturated := m.estimate(); !saturated && estimate > float64(cells) || cells > m.snapshot.Cells() {
+	if estimate, saturated := m.estimate(); !saturated && estimate > float64(cells) || cells > mostCells(max(m.probe.theirs(), m.snapshot.Root().Count)) {
 		return summary.Difference{}, false, nil
 	}
-	mine, err := m.snapshot.Sketch(cells)
+	mine, err := sketchOf(ctx, m.sums, m.expander, cells)
 	if err != nil {
 		return summary.Difference{}, false, err
 	}
@@ -272,22 +282,29 @@ func (m *match) estimate() (d float64, saturated bool) {
 
 // plan returns what the initiator should send next; n is the number of items here.
 func (m *match) plan(n uint64) wire.Plan {
-	theirs := m.probe.theirs()
 	c := sketchCase{
-		level: m.probe.Level, mine: n - uint64(m.outside), theirs: theirs,
-		cellSize: m.probe.Params.CellSize(), maxCells: min(m.snapshot.Cells(), summary.TableCells(theirs)),
+		level: m.probe.Level, mine: float64(n) - float64(m.outside), theirs: float64(m.probe.theirs()),
+		cellSize: m.probe.Params.CellSize(), certain: float64(len(m.lacked) - m.outside), ranges: m.ranges(),
+		maxCells: mostCells(m.probe.theirs()),
 	}
 	c.estimate, c.saturated = m.estimate()
-	c.estimate += float64(len(m.lacked) - m.outside)
+	c.estimate += c.certain
+	plan, _ := planSketch(c)
+	plan.Estimate += uint64(m.outside)
+	plan.Wide = summary.ParamsFor(n) == summary.WideParams()
+	return plan
+}
+
+// ranges returns how many items each side has in the buckets of the spine, without what
+// lies outside of it.
+func (m *match) ranges() (ranges []rangeCase) {
 	for _, s := range m.probe.Spine {
 		root, known := m.snapshot.Tree().Sum(s.Bucket)
 		if !known {
 			continue // fewer than a leaf's
 		}
 		here := root.Count - uint64(len(keysBetween(m.lacked[:m.outside], s.Bucket.First(), s.Bucket.Last())))
-		c.ranges = append(c.ranges, rangeCase{s.Bucket, here, s.Root.Count})
+		ranges = append(ranges, rangeCase{s.Bucket, float64(here), float64(s.Root.Count)})
 	}
-	plan, _ := planSketch(c)
-	plan.Wide = summary.ParamsFor(n) == summary.WideParams()
-	return plan
+	return ranges
 }

@@ -52,9 +52,10 @@ func (s sieve) pass(keys []Key) answers {
 	return in
 }
 
-// divide returns the keys that do not pass, and those that do.
+// divide returns the keys that do not pass, and those that do. As a rule all do.
 func (s sieve) divide(keys []Key) (rejected, passed []Key) {
 	in := s.pass(keys)
+	passed = make([]Key, 0, len(keys))
 	for i, k := range keys {
 		if in.yes(i) {
 			passed = append(passed, k)

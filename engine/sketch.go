@@ -52,8 +52,8 @@ func (i *Initiator) probeDigest(ctx context.Context) (digest, error) {
 		return digest{}, err
 	}
 	probed := i.round.probed
-	probed.cells = max(int(min(plan.Cells, uint64(probed.sums.Snapshot().Cells()))), summary.MinCells)
-	if err := i.fill(&p, probed.cells); err != nil {
+	probed.cells = max(int(min(plan.Cells, uint64(mostCells(i.round.root.Count)))), summary.MinCells)
+	if err := i.fill(ctx, &p, probed.cells); err != nil {
 		return digest{}, err
 	}
 	head := wire.Summary{Form: wire.FormSketch}
@@ -119,15 +119,15 @@ func (i *Initiator) shape(ctx context.Context, p *summary.Probe) error {
 }
 
 // fill sets estimator and cells of a probe: those of the view, and of what was refused here.
-func (i *Initiator) fill(p *summary.Probe, cells int) error {
-	snapshot := i.round.probed.sums.Snapshot()
-	estimators := snapshot.Estimators()
-	sketch, err := snapshot.Sketch(cells)
+func (i *Initiator) fill(ctx context.Context, p *summary.Probe, cells int) error {
+	probed := i.round.probed
+	estimators := probed.sums.Snapshot().Estimators()
+	sketch, err := sketchOf(ctx, probed.sums, probed.expander, cells)
 	if err != nil {
 		return err
 	}
 	for _, k := range i.round.besides {
-		e := i.round.probed.expander.Key(k)
+		e := probed.expander.Key(k)
 		estimators.Insert(e.Slice)
 		sketch.Insert(e.Short)
 	}
@@ -168,6 +168,9 @@ func (i *Initiator) readShorts(ctx context.Context, d digest, found *difference)
 	shorts, err := summary.DecodeShorts(d.data, probed.params)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrProtocol, err)
+	}
+	if len(shorts) > probed.cells {
+		return fmt.Errorf("%w: %d short IDs from a sketch of %d cells", ErrProtocol, len(shorts), probed.cells)
 	}
 	keys, _, err := probed.sums.Resolve(ctx, shorts)
 	if err != nil {
@@ -252,21 +255,6 @@ func (i *Initiator) saltSketch() error {
 	s.dense, _ = usable(s.plan)
 	i.sketching = s
 	return err
-}
-
-// shrinkPlan makes the next sketch smaller after a reply that brought a part of what it
-// tells: so many items are still missing.
-func (i *Initiator) shrinkPlan(missing uint64, d difference) {
-	plan := &i.sketching.plan
-	if plan.Bits > 0 || plan.Cells <= firstCells {
-		return
-	}
-	if !i.opt.Direction.Pushes() {
-		missing += uint64(len(d.onlyHere))
-	}
-	if missing < summary.MaxCells {
-		plan.Cells = min(plan.Cells, uint64(max(firstCells, summary.CellsFor(int(missing)))))
-	}
 }
 
 // blind goes on after a request that asked for nothing but the secret.

@@ -27,15 +27,19 @@ const (
 	// what is new. Without one it is StrategySketch.
 	StrategyCursor Strategy = "cursor"
 	StrategyList   Strategy = "list" // short keyed IDs, sorted and delta-coded
+	// StrategyAuto is what costs least by what this side knows: a cursor where there is one,
+	// a filter of everything where there are few items, otherwise a sketch.
+	StrategyAuto Strategy = "auto"
 )
 
 // DefaultStrategy is used where none is named.
-const DefaultStrategy = StrategyFuse
+const DefaultStrategy = StrategyAuto
 
 // Strategies returns the strategies that can be asked for.
 func Strategies() []Strategy {
 	return []Strategy{
-		StrategyBloom, StrategyXor, StrategyFuse, StrategyRibbon, StrategyGolomb, StrategySegmented, StrategySketch, StrategyCursor, StrategyList,
+		StrategyBloom, StrategyXor, StrategyFuse, StrategyRibbon, StrategyGolomb, StrategySegmented,
+		StrategySketch, StrategyCursor, StrategyList, StrategyAuto,
 	}
 }
 
@@ -55,16 +59,17 @@ func ParseStrategy(name string) (Strategy, error) {
 type method struct {
 	strategy Strategy
 	kind     filters.Kind
+	bits     int // of a filter's rate, 0 for its kind's own
 }
 
 // approximate reports whether m is a filter with a rate of about 2^-8.
 func (m method) approximate() bool {
-	return m.kind != plainIDs && m.kind != filters.List && !m.keyless()
+	return m.kind != plainIDs && m.kind != filters.List && m.bits == 0 && !m.keyless()
 }
 
 // keyless reports whether m does without the keys of a view that keeps summaries.
 func (m method) keyless() bool {
-	return m.kind == sketchKind || m.kind == cursorKind || m.kind == rangesKind
+	return m.kind == sketchKind || m.kind == cursorKind || m.kind == rangesKind || m.kind == chooseKind
 }
 
 // nextMethod goes on to the next step of the ladder. After a sketch that is no filter of
@@ -87,6 +92,8 @@ const (
 	cursorKind filters.Kind = 254
 	// rangesKind is a bisection: roots of ranges, then the IDs in those that differ.
 	rangesKind filters.Kind = 253
+	// chooseKind stands before sketchKind and wholeKind, of which one is to be chosen.
+	chooseKind filters.Kind = 252
 	// wholeKind is the kind of filter that settles what a segmented filter leaves in doubt.
 	wholeKind = filters.Ribbon
 )
@@ -112,20 +119,43 @@ func ladder(s Strategy) []method {
 		StrategySegmented: {filters.Segmented, wholeKind},
 	}
 	var steps []method
-	if s == StrategyCursor {
-		steps = append(steps, method{s, cursorKind})
+	if s == StrategyCursor || s == StrategyAuto {
+		steps = append(steps, method{strategy: StrategyCursor, kind: cursorKind})
 	}
-	if s == StrategySketch || s == StrategyCursor {
+	filtered := StrategySketch
+	if s == StrategyAuto {
+		filtered = StrategyRibbon
+		steps = append(steps, method{strategy: s, kind: chooseKind})
+	}
+	if s == StrategySketch || s == StrategyCursor || s == StrategyAuto {
 		s = StrategySketch
-		steps = append(steps, slices.Repeat([]method{{s, sketchKind}}, sketchAttempts)...)
+		steps = append(steps, slices.Repeat([]method{{strategy: s, kind: sketchKind}}, sketchAttempts)...)
 		// Filters of everything are only for where so much differs on both sides that no sketch
 		// can tell it, or where the responder reads none; else they are left out.
-		steps = append(steps, slices.Repeat([]method{{s, wholeKind}}, filterAttempts)...)
-		steps = append(steps, slices.Repeat([]method{{s, rangesKind}}, rangesAttempts)...)
+		steps = append(steps, slices.Repeat([]method{{filtered, wholeKind, wholeBits}}, filterAttempts)...)
+		steps = append(steps, slices.Repeat([]method{{strategy: s, kind: rangesKind}}, rangesAttempts)...)
 	}
 	for _, kind := range kinds[s] {
-		steps = append(steps, slices.Repeat([]method{{s, kind}}, filterAttempts)...)
+		steps = append(steps, slices.Repeat([]method{{strategy: s, kind: kind}}, filterAttempts)...)
 	}
-	list := slices.Repeat([]method{{StrategyList, filters.List}}, listAttempts)
+	list := slices.Repeat([]method{{strategy: StrategyList, kind: filters.List}}, listAttempts)
 	return append(append(steps, list...), method{strategy: StrategyList})
+}
+
+// first returns what an initiator of n items begins with where it has no cursor and knows
+// nothing of the other side: sketchKind, or wholeKind for a filter over everything.
+//
+// No strategy takes less than one round. So a filter that settles any difference in one,
+// and costs at most a quarter of a round's price, is within 1.25 of the best, whatever the
+// case; without a secret, a sketch takes a second round for certain, and the filter
+// may cost as much as that. It is also chosen where it is shorter than the first probe.
+func first(n uint64, stranger bool, roundPrice float64) filters.Kind {
+	probe, limit := probeLen(n, firstCells), roundPrice/4
+	if stranger {
+		limit = roundPrice
+	}
+	if filterLen(wholeKind, float64(n), wholeBits) <= max(probe, limit) {
+		return wholeKind
+	}
+	return sketchKind
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"slices"
 
 	"github.com/dwn-sync/dwnsync/filters"
@@ -29,4 +30,34 @@ func (i *Initiator) leave(kind filters.Kind) {
 	for i.steps[0].kind == kind {
 		i.steps = i.steps[1:]
 	}
+}
+
+// choose goes down the ladder to the step that first says, where the choice is not made yet.
+func (i *Initiator) choose(ctx context.Context) error {
+	if i.steps[0].kind != chooseKind {
+		return nil
+	}
+	n, stranger := i.round.root.Count, i.round.secret == nil
+	if stranger {
+		keys, err := i.heldKeys(ctx)
+		if err != nil {
+			return err
+		}
+		n = uint64(len(keys))
+	}
+	i.leave(chooseKind)
+	if first(n, stranger, float64(i.opt.RoundPrice)) != wholeKind {
+		return nil
+	}
+	i.leave(sketchKind)
+	if stranger || i.round.view.read {
+		return nil
+	}
+	// From here on keys count, so a kept root is checked by them.
+	if _, err := i.heldKeys(ctx); err != nil {
+		return err
+	}
+	var err error
+	i.round.own, i.round.root, err = i.roots(ctx, i.round.view)
+	return err
 }

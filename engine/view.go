@@ -56,6 +56,7 @@ type snapshot struct {
 	// distrust is set where the root that the view keeps is not to be used: it is not
 	// that of its keys, or nothing but the keys is to count.
 	distrust bool
+	computed *computed // the last summaries that were computed of keys
 }
 
 func (s *snapshot) Keys(ctx context.Context) ([]Key, error) {

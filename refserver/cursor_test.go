@@ -3,181 +3,14 @@ package refserver_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"net/http"
-	"net/http/httptest"
-	"os"
 	"slices"
-	"sync/atomic"
 	"testing"
 
 	"github.com/dwn-sync/dwnsync/datasets"
 	"github.com/dwn-sync/dwnsync/engine"
-	"github.com/dwn-sync/dwnsync/engine/dwn"
 	"github.com/dwn-sync/dwnsync/refserver"
-	"github.com/dwn-sync/dwnsync/refserver/auth"
 	"github.com/dwn-sync/dwnsync/refserver/store"
-	"github.com/dwn-sync/dwnsync/refserver/store/badger"
-	"github.com/dwn-sync/dwnsync/refserver/summaries"
 )
-
-// host is a node in a folder that can be closed, copied, put back and opened again.
-type host struct {
-	t   *testing.T
-	dir string
-	refserver.Node
-}
-
-func openHost(t *testing.T, dir string) *host {
-	t.Helper()
-	h := &host{t: t, dir: dir}
-	h.open()
-	t.Cleanup(func() { h.close() })
-	return h
-}
-
-func (h *host) open() {
-	h.t.Helper()
-	s, err := badger.Open(h.dir, badger.Options{})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	h.Node = refserver.Node{Store: s, Keeper: summaries.Open(s, summaries.Options{})}
-}
-
-func (h *host) close() {
-	h.t.Helper()
-	if err := h.Keeper.Close(); err != nil {
-		h.t.Error(err)
-	}
-	if err := h.Store.Close(); err != nil {
-		h.t.Error(err)
-	}
-}
-
-func (h *host) restart() {
-	h.t.Helper()
-	h.close()
-	h.open()
-}
-
-// backup copies the folder.
-func (h *host) backup() (dir string) {
-	h.t.Helper()
-	dir = h.t.TempDir()
-	h.close()
-	if err := os.CopyFS(dir, os.DirFS(h.dir)); err != nil {
-		h.t.Fatal(err)
-	}
-	h.open()
-	return dir
-}
-
-// restore puts another folder in the place of this one.
-func (h *host) restore(dir string) {
-	h.t.Helper()
-	h.close()
-	h.dir = dir
-	h.open()
-}
-
-// pair is a node and a server that it syncs with by cursor, over HTTP.
-type pair struct {
-	t      *testing.T
-	did    string
-	url    string
-	client *refserver.Client
-	// Here and there, and the messages that neither has yet.
-	here, there *host
-	handler     atomic.Pointer[refserver.Server]
-	rest        []store.Entry
-	opt         refserver.SyncOptions
-}
-
-func newPair(t *testing.T, entries []store.Entry) *pair {
-	t.Helper()
-	signer := tenantKey(t)
-	p := &pair{
-		t: t, did: signer.DID(), rest: entries, here: openHost(t, t.TempDir()), there: openHost(t, t.TempDir()),
-		opt: refserver.SyncOptions{Strategy: engine.StrategyCursor},
-	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.handler.Load().ServeHTTP(w, r) }))
-	t.Cleanup(server.Close)
-	p.url, p.client = server.URL, clientOf(t, server.URL, p.did, signer, nil)
-	return p
-}
-
-// serve makes the server that of there as it is now.
-func (p *pair) serve() {
-	p.t.Helper()
-	gate, err := auth.NewGate(auth.GateOptions{Open: true})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	server, err := refserver.NewServer(p.there.Node, refserver.ServerOptions{Origins: []string{p.url}, Gate: gate})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.handler.Store(server)
-}
-
-// write stores the next n messages on a node.
-func (p *pair) write(h *host, n int) {
-	p.t.Helper()
-	fill(p.t, h.Node, p.did, p.rest[:n])
-	p.rest = p.rest[n:]
-}
-
-// sync syncs both ways and checks that both end with everything.
-func (p *pair) sync() refserver.SyncResult {
-	p.t.Helper()
-	p.serve()
-	want := union(p.keys(p.here), p.keys(p.there))
-	r := p.syncOnce()
-	if !r.Complete || !r.RootsEqual {
-		p.t.Fatalf("%+v", r)
-	}
-	for name, h := range map[string]*host{"here": p.here, "there": p.there} {
-		if got := p.keys(h); !slices.Equal(got, want) {
-			p.t.Fatalf("%s: %d keys, want %d", name, len(got), len(want))
-		}
-	}
-	return r
-}
-
-// syncOnce syncs with the cursor that is kept, and keeps the new one.
-func (p *pair) syncOnce() refserver.SyncResult {
-	p.t.Helper()
-	opt := p.opt
-	var err error
-	if opt.Cursor == nil {
-		if opt.Cursor, err = p.client.Cursor(p.t.Context(), p.here.Node, opt); err != nil {
-			p.t.Fatal(err)
-		}
-	}
-	r, err := p.client.Sync(p.t.Context(), p.here.Node, opt)
-	if err != nil {
-		p.t.Fatalf("%+v: %v", r, err)
-	}
-	if err := p.client.KeepCursor(p.t.Context(), p.here.Node, opt); err != nil {
-		p.t.Fatal(err)
-	}
-	return r
-}
-
-func (p *pair) keys(h *host) []dwn.Key {
-	p.t.Helper()
-	keys, _, err := h.Store.Tenant(p.did).Keys(p.t.Context(), p.opt.Scope)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return keys
-}
-
-func union(a, b []dwn.Key) []dwn.Key {
-	all := slices.Concat(a, b)
-	slices.SortFunc(all, dwn.Key.Compare)
-	return slices.Compact(all)
-}
 
 // TestCursor: the second sync takes one round and at most 512 bytes of metadata, whatever
 // came on the responder since, also after either side was restarted.
@@ -306,31 +139,6 @@ func TestCursorStale(t *testing.T) {
 	}
 }
 
-func (p *pair) cursor() *engine.CursorMemory {
-	p.t.Helper()
-	memory, err := p.client.Cursor(p.t.Context(), p.here.Node, p.opt)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return memory
-}
-
-func (p *pair) rotate(h *host) {
-	p.t.Helper()
-	if _, err := h.Rotate(p.t.Context(), p.did); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-func scopeOf(t *testing.T, text string) dwn.Scope {
-	t.Helper()
-	scope, err := dwn.ParseScope([]byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return scope
-}
-
 // TestCursorHistories: random writes, syncs, restarts, backups, restores and rotations on
 // either side. Every sync is complete and exact.
 func TestCursorHistories(t *testing.T) {
@@ -359,6 +167,7 @@ func TestCursorHistories(t *testing.T) {
 				at := rng.IntN(len(entries) - len(p.rest) + 1)
 				fill(t, h.Node, p.did, entries[at:min(at+5, len(entries)-len(p.rest))])
 			case 5, 6, 7:
+				p.opt.Direction = []engine.Direction{engine.Pull, engine.Push, engine.Both, engine.Both}[rng.IntN(4)]
 				used += p.sync().Delivered[engine.StrategyCursor]
 			default:
 				p.write(h, rng.IntN(20))
@@ -368,6 +177,59 @@ func TestCursorHistories(t *testing.T) {
 	}
 	if used < 20 {
 		t.Errorf("cursors delivered %d messages: this test shows little", used)
+	}
+}
+
+// TestCursorScopes: in views that deletes enter only when their record's first write comes,
+// from the other side or not, every sync ends with the same on both, and most go by cursor.
+func TestCursorScopes(t *testing.T) {
+	used := 0
+	for seed := range uint64(2) {
+		rng := rand.New(rand.NewPCG(seed, 10))
+		entries := generatedBy(t, datasets.GenerateOptions{Seed: 0, N: 300, Deletes: 0.4, Protocol: 1})
+		protocol := entries[slices.IndexFunc(entries, func(e store.Entry) bool { return e.Message.Attributes().Protocol != "" })].Message.Attributes().Protocol
+		rng.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
+		p := newPair(t, entries)
+		p.opt.Scope = scopeOf(t, fmt.Sprintf(`{"protocol":%q}`, protocol))
+		p.serve()
+		for len(p.rest) > 40 {
+			p.write(p.here, rng.IntN(15))
+			p.write(p.there, rng.IntN(15))
+			want := union(p.keys(p.here), p.keys(p.there))
+			r := p.syncOnce()
+			used += r.Delivered[engine.StrategyCursor]
+			here, there := p.keys(p.here), p.keys(p.there)
+			if !r.RootsEqual || !slices.Equal(here, there) || !slices.Equal(union(want, here), here) {
+				t.Fatalf("%d and %d messages, want at least %d: %+v", len(here), len(there), len(want), r)
+			}
+		}
+		if len(p.keys(p.here)) < 50 {
+			t.Fatalf("%d messages in scope: this test shows little", len(p.keys(p.here)))
+		}
+	}
+	if used < 50 {
+		t.Errorf("cursors delivered %d messages: this test shows little", used)
+	}
+}
+
+// TestCursorWhileWriting: what is written on either side between the rounds of a sync, and
+// after its last, is not taken for what that sync compared: the next one finds it.
+func TestCursorWhileWriting(t *testing.T) {
+	for seed := range uint64(2) {
+		rng := rand.New(rand.NewPCG(seed, 9))
+		p := newPair(t, generated(t, 300))
+		for len(p.rest) > 60 {
+			p.write(p.here, rng.IntN(4))
+			p.write(p.there, rng.IntN(4))
+			side := []*host{p.here, p.there}[rng.IntN(2)]
+			p.during = func() { p.write(side, rng.IntN(2)) }
+			p.serve()
+			if r := p.syncOnce(); !r.Complete {
+				t.Fatalf("%+v", r)
+			}
+			p.during = func() {}
+			p.sync()
+		}
 	}
 }
 
@@ -385,25 +247,13 @@ func TestKeptStrategies(t *testing.T) {
 				fill(t, p.here.Node, p.did, a)
 				fill(t, p.there.Node, p.did, b)
 				p.opt = refserver.SyncOptions{Strategy: strategy, Direction: direction, Scope: scopeOf(t, scope)}
-				p.serve()
 				here, there := p.keys(p.here), p.keys(p.there)
-				both := union(here, there)
-				if len(both) < 10 || len(here) == len(both) || len(there) == len(both) {
+				if both := union(here, there); len(both) < 10 || len(here) == len(both) || len(there) == len(both) {
 					t.Fatalf("%d and %d of %d messages: this shows nothing", len(here), len(there), len(both))
 				}
-				if direction.Pulls() {
-					here = both
-				}
-				if direction.Pushes() {
-					there = both
-				}
 				for second := range 2 {
-					r := p.syncOnce()
-					if !r.Complete || second == 1 && r.MessagesReceived+r.MessagesSent > 0 {
+					if r := p.sync(); (r.MessagesReceived+r.MessagesSent == 0) != (second == 1) {
 						t.Fatalf("sync %d: %+v", second, r)
-					}
-					if !slices.Equal(p.keys(p.here), here) || !slices.Equal(p.keys(p.there), there) {
-						t.Fatalf("sync %d: %d and %d messages, want %d and %d", second, len(p.keys(p.here)), len(p.keys(p.there)), len(here), len(there))
 					}
 				}
 			})

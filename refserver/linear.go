@@ -2,13 +2,11 @@ package refserver
 
 import (
 	"context"
-	"errors"
 	"math"
 	"slices"
 
 	"github.com/dwn-sync/dwnsync/engine"
 	"github.com/dwn-sync/dwnsync/engine/summary"
-	"github.com/dwn-sync/dwnsync/refserver/store"
 	"github.com/dwn-sync/dwnsync/refserver/summaries"
 )
 
@@ -19,7 +17,7 @@ var (
 
 // Summaries returns the summaries at the view's position, if secret was the tenant's when
 // the view was taken.
-func (v keptView) Summaries(_ context.Context, secret engine.Secret) (engine.Summaries, bool, error) {
+func (v *keptView) Summaries(_ context.Context, secret engine.Secret) (engine.Summaries, bool, error) {
 	if v.kept == nil || secret != v.secret {
 		return nil, false, nil
 	}
@@ -28,7 +26,7 @@ func (v keptView) Summaries(_ context.Context, secret engine.Secret) (engine.Sum
 
 // Position returns the view's place in the arrival log. One whose keys are not those of its
 // summaries has none that anything came after.
-func (v keptView) Position() uint64 {
+func (v *keptView) Position() uint64 {
 	if v.kept == nil {
 		return math.MaxUint64
 	}
@@ -36,27 +34,22 @@ func (v keptView) Position() uint64 {
 }
 
 // Since tells what the arrival log brought since a position; false where reading it fails.
-func (v keptView) Since(ctx context.Context, position uint64) (added []engine.Key, removed int, ok bool, err error) {
+func (v *keptView) Since(ctx context.Context, position uint64) (added []engine.Key, removed int, ok bool, err error) {
 	if v.kept == nil {
 		return nil, 0, false, nil
 	}
 	added, removed, ok, err = v.kept.Since(ctx, position)
-	if passable(ctx, err) {
+	if v.replica.node.goesOn(ctx, err) {
 		return nil, 0, false, nil
 	}
 	return added, removed, ok, err
-}
-
-// passable reports that a view goes on, slower, without what failed with err.
-func passable(ctx context.Context, err error) bool {
-	return err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrClosed)
 }
 
 // linear are the summaries of a view. What they cannot tell any more, because the tenant's
 // have got other widths since or are not those of what is stored, they find out from all of
 // the view's keys.
 type linear struct {
-	from    keptView
+	from    *keptView
 	kept    *summaries.View
 	byShort map[uint64][]engine.Key // of all keys, once they were needed
 }
@@ -68,7 +61,7 @@ func (l *linear) Snapshot() *summary.Snapshot { return l.kept.Snapshot }
 func (l *linear) Resolve(ctx context.Context, shorts []uint64) (keys []engine.Key, unknown []uint64, err error) {
 	if l.byShort == nil {
 		keys, unknown, err = l.kept.Resolve(ctx, shorts)
-		if !passable(ctx, err) {
+		if !l.from.replica.node.goesOn(ctx, err) {
 			return keys, unknown, err
 		}
 		if err := l.readAll(ctx); err != nil {
@@ -106,7 +99,7 @@ func (l *linear) readAll(ctx context.Context) error {
 // KeysIn returns the keys from from to to, both included, ascending.
 func (l *linear) KeysIn(ctx context.Context, from, to engine.Key) ([]engine.Key, error) {
 	keys, err := l.kept.KeysIn(ctx, from, to)
-	if !passable(ctx, err) {
+	if !l.from.replica.node.goesOn(ctx, err) {
 		return keys, err
 	}
 	if keys, err = l.from.Keys(ctx); err != nil {

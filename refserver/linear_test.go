@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/dwn-sync/dwnsync/datasets"
@@ -29,7 +30,10 @@ func generatedSigner(t *testing.T, n int) (did string, signer *auth.Signer) {
 // sketchHere syncs by a strategy and returns what it did.
 func sketchHere(t *testing.T, here, there Node, did string, strategy engine.Strategy, memory *engine.CursorMemory) engine.Report {
 	t.Helper()
-	sealing := sealerOf(t, store.SealKey{3}, did, "", did)
+	sealing, err := engine.NewSealer([32]byte{3}, did)
+	if err != nil {
+		t.Fatal(err)
+	}
 	direct := engine.Direct{Replica: there.Replica(did, dwn.Scope{}), Options: engine.RespondOptions{Sealer: sealing}}
 	report, err := engine.Sync(t.Context(), here.Replica(did, dwn.Scope{}), direct, engine.Options{Strategy: strategy, Cursor: memory})
 	if err != nil || !report.RootsEqual {
@@ -152,7 +156,7 @@ func TestLinear(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkLinear(t, l, keys)
-	none := keptView{}
+	none := new(keptView)
 	if _, _, ok, err := none.Since(t.Context(), 0); ok || err != nil || none.Position() != math.MaxUint64 {
 		t.Errorf("a view without summaries has a position: %d, %t (%v)", none.Position(), ok, err)
 	}
@@ -163,5 +167,31 @@ func TestLinear(t *testing.T) {
 	}
 	if err := n.Keeper.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestLinearDrift: a node whose saved summaries lack a message that it has syncs by every
+// strategy all the same, in both roles: also by those that read no keys.
+func TestLinearDrift(t *testing.T) {
+	did, entries := someMessages(t, 120)
+	for _, strategy := range engine.Strategies() {
+		wrong, right := emptyNode(t), emptyNode(t)
+		writeAll(t, wrong, did, entries[:80])
+		writeAll(t, right, did, entries[60:100])
+		secret, err := wrong.Store.Tenant(did).KeepSecret(t.Context(), store.Secret{Generation: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		saveDrift(t, wrong, did, secret)
+		log := loggingKeeper(t, &wrong)
+		sketchHere(t, wrong, right, did, strategy, new(engine.CursorMemory))
+		writeAll(t, right, did, entries[100:])
+		sketchHere(t, right, wrong, did, strategy, new(engine.CursorMemory))
+		if a, b := scopedKeys(t, wrong, did, dwn.Scope{}), scopedKeys(t, right, did, dwn.Scope{}); len(a) != 120 || len(b) != 120 {
+			t.Errorf("%s: %d and %d messages, want 120", strategy, len(a), len(b))
+		}
+		if !strings.Contains(log.String(), "without summaries") {
+			t.Errorf("%s: nobody was told", strategy)
+		}
 	}
 }

@@ -4,6 +4,13 @@
 // The server stores every well-formed, correctly signed message that comes under
 // the tenant's authority. It evaluates no protocol rules: who may write under
 // which role is a DWN's business. SPEC.md describes the calls.
+//
+// A node with a Keeper takes part in engine.StrategySketch and StrategyCursor by what it
+// keeps: it reads keys only where two nodes differ, or where its summaries are wrong. At the end of each sync it
+// gives the initiator a cursor, a sealed place in its arrival log, with which the next sync
+// takes one round and less than 512 bytes of metadata, whatever the responder got
+// meanwhile. The cursor is of 45 bytes and good for one tenant, scope and requester; the
+// initiator keeps it by Client.KeepCursor.
 package refserver
 
 import (

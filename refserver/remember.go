@@ -16,7 +16,8 @@ import (
 // server by the same signer, of the same tenant, scope and direction: an empty memory where
 // that is nothing, or damaged. The caller hands it to Sync and, after a sync without an
 // error, to KeepCursor. What it says is checked before it is used, so one that is lost, old
-// or of a restored backup costs bytes and never a message.
+// or of a restored backup costs bytes and never a message: it is kept among the folds,
+// of which nothing is needed.
 func (c *Client) Cursor(ctx context.Context, node Node, opt SyncOptions) (*engine.CursorMemory, error) {
 	_, data, _, err := node.Store.Tenant(c.tenant).Fold(ctx, c.cursorName(opt))
 	if errors.Is(err, store.ErrFoldDamaged) {

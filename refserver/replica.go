@@ -51,6 +51,9 @@ func (r replica) keptView(ctx context.Context, v view) (engine.View, error) {
 		return nil, err
 	}
 	kept, err := r.node.Keeper.View(ctx, r.did, r.scope, secret)
+	if err == nil {
+		err = kept.Drifted() // what goes by summaries alone would not find it out
+	}
 	if r.node.goesOn(ctx, err) {
 		return nil, nil
 	}

@@ -35,6 +35,10 @@ type SyncResult struct {
 	BytesDown        int64                   `json:"bytes_down"`
 	MetadataBytes    int64                   `json:"metadata_bytes"` // frames up and down but ITEMS and AUTH
 	SummaryBytes     int64                   `json:"summary_bytes"`  // of these, SUMMARY frames
+	MetadataUp       int64                   `json:"metadata_bytes_up"`
+	MetadataDown     int64                   `json:"metadata_bytes_down"`
+	ItemsUp          int64                   `json:"item_bytes_up"` // ITEMS frames: compressed messages
+	ItemsDown        int64                   `json:"item_bytes_down"`
 	MessagesReceived int                     `json:"messages_received"`
 	MessagesSent     int                     `json:"messages_sent"`
 	Delivered        map[engine.Strategy]int `json:"delivered"`        // received and sent, by the strategy that found them
@@ -83,10 +87,12 @@ func (c *Client) Sync(ctx context.Context, node Node, opt SyncOptions) (SyncResu
 func resultOf(r engine.Report, authBytes int64) SyncResult {
 	result := SyncResult{
 		Strategy: r.Strategy, Direction: r.Direction, Rounds: r.Rounds,
-		BytesUp:          r.Up.Metadata + r.Up.Items + authBytes,
-		BytesDown:        r.Down.Metadata + r.Down.Items,
-		MetadataBytes:    r.Up.Metadata + r.Down.Metadata,
-		SummaryBytes:     r.Up.Summaries + r.Down.Summaries,
+		BytesUp:       r.Up.Metadata + r.Up.Items + authBytes,
+		BytesDown:     r.Down.Metadata + r.Down.Items,
+		MetadataBytes: r.Up.Metadata + r.Down.Metadata,
+		SummaryBytes:  r.Up.Summaries + r.Down.Summaries,
+		MetadataUp:    r.Up.Metadata, MetadataDown: r.Down.Metadata,
+		ItemsUp: r.Up.Items, ItemsDown: r.Down.Items,
 		MessagesReceived: r.Received, MessagesSent: r.Sent, Delivered: r.Delivered,
 		Refused: []Refused{}, RefusedMessages: r.RefusedItems,
 		Complete: r.Complete, RootsEqual: r.RootsEqual,

@@ -41,7 +41,7 @@ func (s *Set) keptView(v view) (engine.View, error) {
 		return nil, err
 	}
 	snapshot := k.set.Snapshot()
-	return keptView{rootedView{v, snapshot.Root(), *s.secret}, s, snapshot, k.log}, nil
+	return keptView{rootedView{v, snapshot.Root(), *s.secret}, s, k.set, snapshot, k.log}, nil
 }
 
 // apply folds the change at a position in.
@@ -81,6 +81,7 @@ func between(keys []engine.Key, from, to engine.Key) []engine.Key {
 type keptView struct {
 	rootedView
 	from     *Set
+	set      *summary.Set // of snapshot or later; under the lock
 	snapshot *summary.Snapshot
 	log      []change // up to the view's position
 }
@@ -95,23 +96,49 @@ func (v keptView) KeysIn(ctx context.Context, from, to engine.Key) ([]engine.Key
 	return between(v.keys, from, to), ctx.Err()
 }
 
-// Resolve looks short IDs up in the set of now, and takes what came since out.
+// Resolve looks short IDs up in the set of now, takes what came since out, and puts what
+// went since in.
 func (v keptView) Resolve(ctx context.Context, shorts []uint64) (keys []engine.Key, unknown []uint64, err error) {
 	v.from.mu.Lock()
 	defer v.from.mu.Unlock()
+	gone := v.gone()
+	seen := map[engine.Key]bool{}
 	for _, short := range shorts {
-		found := false
-		for _, position := range v.from.kept.set.Resolve(nil, short) {
-			key := v.from.kept.log[position-1].key
-			if _, held := v.items[key]; held && !slices.Contains(keys, key) {
-				keys, found = append(keys, key), true
+		found := gone[short]
+		for _, position := range v.set.Resolve(nil, short) {
+			found = append(found, v.from.kept.log[position-1].key)
+		}
+		known := false
+		for _, key := range found {
+			_, held := v.items[key]
+			known = known || held
+			if held && !seen[key] {
+				seen[key] = true
+				keys = append(keys, key)
 			}
 		}
-		if !found {
+		if !known {
 			unknown = append(unknown, short)
 		}
 	}
 	return keys, unknown, ctx.Err()
+}
+
+// gone returns what has left the set since the view was taken, by short ID.
+func (v keptView) gone() map[uint64][]engine.Key {
+	gone := map[uint64][]engine.Key{}
+	var expander *summary.Expander
+	for _, c := range v.from.kept.log[len(v.log):] {
+		if c.added {
+			continue
+		}
+		if expander == nil {
+			expander = summary.NewExpander(summary.Derive(v.secret.Key, v.Label()), v.set.Params())
+		}
+		short := expander.Key(c.key).Short
+		gone[short] = append(gone[short], c.key)
+	}
+	return gone
 }
 
 func (v keptView) Position() uint64 { return uint64(len(v.log)) }

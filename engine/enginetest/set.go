@@ -38,6 +38,9 @@ func KeyOf(payload []byte) (engine.Key, error) {
 type Set struct {
 	// Refuse, if set, makes Put refuse the payloads for which it returns an error.
 	Refuse func(payload []byte) error
+	// KeyOf, if set, derives the key of a payload, or refuses it, in place of the function
+	// of that name. It is not changed once there is an item.
+	KeyOf func(payload []byte) (engine.Key, error)
 	// Name is the label of the set's views. It is not changed once there is a view.
 	Name string
 	// KeepRoot makes views keep their root, under the set's secret: each change costs
@@ -116,7 +119,11 @@ func (s *Set) Len() int {
 }
 
 func (s *Set) put(payload []byte) (engine.Key, error) {
-	key, err := KeyOf(payload)
+	keyOf := s.KeyOf
+	if keyOf == nil {
+		keyOf = KeyOf
+	}
+	key, err := keyOf(payload)
 	if err == nil && s.Refuse != nil {
 		err = s.Refuse(payload)
 	}

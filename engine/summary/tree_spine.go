@@ -1,40 +1,42 @@
 package summary
 
-import "container/heap"
+import "slices"
 
 // Spine returns at most so many buckets, at least one unless the tree is empty, ascending,
-// that hold every item once and are none of them empty. It follows the newest items down to
-// their leaf first, so that the newest bucket is small, then halves whichever bucket holds
-// most. A bucket that is no leaf is the narrowest that holds its items: where no bucket
-// lies, the set has nothing.
+// that hold every item once and are none of them empty. It halves, again and again, the
+// bucket that has most items for each newer one, so that counts grow by about one factor from the newest
+// bucket to the oldest. A bucket that is no leaf is the narrowest that holds its items:
+// where no bucket lies, the set has nothing.
 //
-// It tells in a few hundred bytes where a view's items are, densest about its newest end:
-// where another set has more of them, or some where this one has none, they differ.
+// It tells in a few hundred bytes where a view's items are, however many the newest are that
+// matter: where another set has more of them, or some where this one has none, they differ.
+// To follow the newest items down to a leaf first was rejected: where the newest bucket of a level is
+// just beginning, the one before it then stays as wide as most of the time.
 func (t *Tree) Spine(most int) []Segment {
 	if t.root.count() == 0 {
 		return nil
 	}
-	var open regions
-	newest := tight(Bucket{}, t.root)
-	for newest.at.node != nil && len(open)+1 < most {
-		n := newest.at.node
-		open = append(open, tight(n.bucket.half(0), n.children[0]))
-		newest = tight(n.bucket.half(1), n.children[1])
-	}
-	open = append(open, newest)
-	heap.Init(&open)
-	var done []Segment
-	for len(open) > 0 {
-		r := heap.Pop(&open).(region)
-		if r.at.node == nil || len(open)+len(done)+2 > most {
-			done = append(done, r.segment())
-			continue
+	spine := []region{tight(Bucket{}, t.root)}
+	for len(spine) < most {
+		at, share, newer := -1, 0.0, t.LeafSize()
+		for i, r := range slices.Backward(spine) {
+			count := int(r.at.count())
+			if s := float64(count) / float64(newer); r.at.node != nil && s > share {
+				at, share = i, s
+			}
+			newer += count
 		}
-		n := r.at.node
-		heap.Push(&open, tight(n.bucket.half(0), n.children[0]))
-		heap.Push(&open, tight(n.bucket.half(1), n.children[1]))
+		if at < 0 {
+			break
+		}
+		n := spine[at].at.node
+		spine = slices.Replace(spine, at, at+1, tight(n.bucket.half(0), n.children[0]), tight(n.bucket.half(1), n.children[1]))
 	}
-	return sortSegments(done)
+	segments := make([]Segment, len(spine))
+	for i, r := range spine {
+		segments[i] = r.segment()
+	}
+	return segments
 }
 
 // tight returns the region of a branch that covers a bucket, as narrow as is known.

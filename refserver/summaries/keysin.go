@@ -16,14 +16,15 @@ const pageKeys = 4096
 
 // KeysIn returns the keys of the view at Position from the key from to the key to, both
 // included, ascending. It reads those of the range from the store, as they are now, in
-// short transactions, and takes out what came since. Of a view so narrow that its range
-// has many more stored keys than the view has members, it reads all members instead. Keys
-// that are not as many as the tree has are ErrDrift. The caller owns the slice.
+// short transactions, and takes out what came since. Of a scoped view it reads all members
+// instead where that is quicker. Keys that are not as many as the summaries have are
+// ErrDrift. The caller owns the slice.
 func (v *View) KeysIn(ctx context.Context, from, to dwn.Key) ([]dwn.Key, error) {
-	return v.keysIn(ctx, from, to, pageKeys)
+	return v.keysIn(ctx, from, to, nil)
 }
 
-func (v *View) keysIn(ctx context.Context, from, to dwn.Key, page uint64) ([]dwn.Key, error) {
+// keysIn is KeysIn by a reader, nil for the one that costs least.
+func (v *View) keysIn(ctx context.Context, from, to dwn.Key, read reader) ([]dwn.Key, error) {
 	if from.Compare(to) > 0 {
 		return nil, nil
 	}
@@ -32,7 +33,10 @@ func (v *View) keysIn(ctx context.Context, from, to dwn.Key, page uint64) ([]dwn
 	if due.Count == 0 {
 		return nil, nil
 	}
-	keys, at, err := v.read(ctx, first, last, due.Count, page)
+	if read == nil {
+		read = v.reader(due.Count)
+	}
+	keys, at, err := read(ctx, first, last)
 	// Nothing leaves the view of everything, so there as many as before are those of before.
 	if err == nil && at > v.Position && (!v.kept.scope.All() || uint64(len(keys)) != due.Count) {
 		keys, err = v.rewind(ctx, keys, at, first, last)
@@ -56,12 +60,28 @@ func (v *View) leafAt(k dwn.Key) summary.Bucket {
 	return leaf
 }
 
-// read returns the keys of a range that are in scope now, or were a moment ago, and a
-// position of the log that none of them is later than. count is how many are due.
-func (v *View) read(ctx context.Context, first, last dwn.Key, count, page uint64) (keys []dwn.Key, at uint64, err error) {
-	if v.sparse(count) {
-		return v.readMembers(ctx, first, last)
+// reader reads the keys of a range that are in scope now, or were a moment ago, and a
+// position of the log, not before the view's, that none of them is later than.
+type reader func(ctx context.Context, first, last dwn.Key) (keys []dwn.Key, at uint64, err error)
+
+// reader returns what costs least for so many members of a range. In a scoped view all
+// that is stored in the range has to be looked up in the log, which takes three times as
+// long as reading a part of the log itself: members one by one, or everything.
+func (v *View) reader(count uint64) reader {
+	members := v.Root.Count
+	switch {
+	case v.kept.scope.All() || 3*count*v.Position < members*members: // as if evenly spread
+		return func(ctx context.Context, first, last dwn.Key) ([]dwn.Key, uint64, error) {
+			return v.readRange(ctx, first, last, pageKeys)
+		}
+	case 2*members < v.Position:
+		return v.readMembers
+	default:
+		return v.readLog
 	}
+}
+
+func (v *View) readRange(ctx context.Context, first, last dwn.Key, page uint64) (keys []dwn.Key, at uint64, err error) {
 	for from, to := range v.pages(first, last, page) {
 		keysOfPage, position, err := v.kept.rows.KeysIn(ctx, v.kept.scope, from, to)
 		if err != nil {
@@ -72,11 +92,9 @@ func (v *View) read(ctx context.Context, first, last dwn.Key, count, page uint64
 	return keys, at, nil
 }
 
-// sparse reports that reading all members of the view costs less than reading so many of
-// them from a range, with what is stored between them: see kept.sparse.
-func (v *View) sparse(count uint64) bool {
-	members := v.Root.Count
-	return !v.kept.scope.All() && members*members < count*v.Position
+func (v *View) readLog(ctx context.Context, first, last dwn.Key) ([]dwn.Key, uint64, error) {
+	keys, err := v.Keys(ctx)
+	return between(keys, first, last), v.Position, err
 }
 
 // pages cuts a range along the leaves of the tree, into parts of about so many stored
@@ -105,7 +123,7 @@ func (v *View) pages(from, to dwn.Key, page uint64) iter.Seq2[dwn.Key, dwn.Key] 
 	}
 }
 
-// readMembers is read by the index of positions.
+// readMembers goes by the index of positions.
 func (v *View) readMembers(ctx context.Context, first, last dwn.Key) (keys []dwn.Key, at uint64, err error) {
 	positions := v.memberPositions()
 	if at, err = v.kept.rows.Last(ctx); err != nil { // after the index, which may have entries of later

@@ -2,10 +2,11 @@ package summaries
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -84,28 +85,101 @@ func moments(t *testing.T, f func(rng *rand.Rand, entries []store.Entry, view *V
 }
 
 // TestKeysIn compares ranges of views with the slow way: of now and of before, with
-// deletes that change their scope and change it again.
+// deletes that change their scope and change it again, by every reader.
 func TestKeysIn(t *testing.T) {
-	ranges, sparse, later := 0, 0, 0
+	ranges, later := 0, 0
 	moments(t, func(rng *rand.Rand, entries []store.Entry, view *View) {
 		all := keysAt(t, view, view.Position)
-		for range 6 {
+		for range 2 {
 			from, to := someEnd(rng, entries), someEnd(rng, entries)
-			got, err := view.keysIn(t.Context(), from, to, 1<<rng.IntN(8))
 			want := slices.DeleteFunc(slices.Clone(all), func(k dwn.Key) bool { return k.Compare(from) < 0 || to.Compare(k) < 0 })
-			if err != nil || !slices.Equal(got, want) {
-				t.Fatalf("%d keys, want %d of %d (%v)", len(got), len(want), len(all), err)
+			byRange := func(ctx context.Context, first, last dwn.Key) ([]dwn.Key, uint64, error) {
+				return view.readRange(ctx, first, last, 1<<rng.IntN(8))
 			}
-			if ranges++; len(want) > 0 && view.sparse(uint64(len(want))) {
-				sparse++
+			for i, read := range []reader{byRange, view.readMembers, view.readLog, nil} {
+				got, err := view.keysIn(t.Context(), from, to, read)
+				if err != nil || !slices.Equal(got, want) {
+					t.Fatalf("reader %d: %d keys, want %d of %d (%v)", i, len(got), len(want), len(all), err)
+				}
 			}
-			if last, err := view.kept.rows.Last(t.Context()); err == nil && last > view.Position {
+			if last, err := view.kept.rows.Last(t.Context()); err == nil && last > view.Position && len(want) > 0 {
 				later++
 			}
+			ranges++
 		}
 	})
-	if sparse < ranges/50 || sparse > ranges/2 || later < ranges/2 {
-		t.Errorf("of %d ranges %d were read by positions and %d later than the view: this test shows little", ranges, sparse, later)
+	if later < ranges/5 {
+		t.Errorf("of %d ranges %d were of something and later than the view: this test shows little", ranges, later)
+	}
+}
+
+// TestKeysInSwapped: where one message left a scoped view and another entered it, there are
+// as many as before, and not those of before.
+func TestKeysInSwapped(t *testing.T) {
+	writes, deletions := twins(t, 1)
+	s := openStore(t, t.TempDir())
+	k := openKeeper(t, s, small())
+	put(t, s, alice, append(deletions, writes[0]))
+	scope := contextOf(t, writes[0])
+	view, want := viewOf(t, k, alice, scope, secretA), storedKeys(t, s, alice, scope)
+	text := string(writes[0].Message.AppendJSON(nil))
+	update, err := dwn.ParseJSON([]byte(strings.Replace(text, `"messageTimestamp":"2025-01-01`, `"messageTimestamp":"2025-01-03`, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, alice, []store.Entry{writes[1], {Message: update}})
+	if now := storedKeys(t, s, alice, scope); len(now) != len(want) || slices.Equal(now, want) {
+		t.Fatalf("%d keys before and %d now: this test shows nothing", len(want), len(now))
+	}
+	byRange := func(ctx context.Context, first, last dwn.Key) ([]dwn.Key, uint64, error) {
+		return view.readRange(ctx, first, last, pageKeys)
+	}
+	for i, read := range []reader{byRange, view.readMembers, view.readLog} {
+		got, err := view.keysIn(t.Context(), summary.Bucket{}.First(), summary.Bucket{}.Last(), read)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("reader %d: %d keys, want %d (%v)", i, len(got), len(want), err)
+		}
+	}
+}
+
+// TestKeysInCosts: a leaf of everything is one page of keys; what a scope has little of is
+// read one by one, and most of what it has much of from the log.
+func TestKeysInCosts(t *testing.T) {
+	writes, _ := twins(t, 0)
+	watched := &spy{Store: openStore(t, t.TempDir())}
+	k := openKeeper(t, watched, Options{})
+	put(t, watched, alice, append(writes[:1:1], generated()[:1200]...))
+	pages := 0
+	watched.keysIn = func() { pages++ }
+	for _, c := range []struct {
+		name          string
+		scope         dwn.Scope
+		whole         bool
+		pages, logged int
+	}{
+		{"leaf of everything", dwn.Scope{}, false, 1, 0},
+		{"everything", dwn.Scope{}, true, 1, 0},
+		{"leaf of most", scopes(t)[0], false, 1, 0},
+		{"most", scopes(t)[0], true, 0, 1201},
+		{"one message", contextOf(t, writes[0]), true, 0, 0},
+	} {
+		view := viewOf(t, k, alice, c.scope, secretA)
+		in := summary.Bucket{}
+		for b := range view.Snapshot.Tree().Segments() {
+			if !c.whole {
+				in = b
+			}
+		}
+		pages = 0
+		watched.logged.Store(0)
+		keys, err := view.KeysIn(t.Context(), in.First(), in.Last())
+		if root, _ := view.Snapshot.Tree().Sum(in); err != nil || len(keys) == 0 || uint64(len(keys)) != root.Count {
+			t.Errorf("%s: %d keys, want %d (%v)", c.name, len(keys), root.Count, err)
+		}
+		// Store.Keys of a scope reads the log too, beside the spy.
+		if logged := int(watched.logged.Load()) + 1201*int(watched.scanned.Swap(0)); pages != c.pages || logged != c.logged {
+			t.Errorf("%s: %d pages and %d entries of the log were read, want %d and %d", c.name, pages, logged, c.pages, c.logged)
+		}
 	}
 }
 
@@ -215,9 +289,12 @@ func TestKeysInWhileWriting(t *testing.T) {
 			}
 		}
 	})
-	for range 20 {
+	for round := range 21 {
 		for i, view := range views {
-			got, err := view.keysIn(t.Context(), summary.Bucket{}.First(), summary.Bucket{}.Last(), 64)
+			byRange := func(ctx context.Context, first, last dwn.Key) ([]dwn.Key, uint64, error) {
+				return view.readRange(ctx, first, last, 64)
+			}
+			got, err := view.keysIn(t.Context(), summary.Bucket{}.First(), summary.Bucket{}.Last(), []reader{byRange, view.readMembers, nil}[round%3])
 			if err != nil || !slices.Equal(got, want[i]) {
 				t.Fatalf("scope %d: %d keys, want %d (%v)", i, len(got), len(want[i]), err)
 			}
@@ -246,10 +323,27 @@ func TestKeysInDamaged(t *testing.T) {
 	view.kept.rows = lessKeys{view.kept.rows, key}
 	for name, bits := range map[string]int{"of all": 0, "of the leaf": summary.MaxBucketBits} {
 		b := summary.BucketOf(key, bits)
-		if keys, err := view.KeysIn(t.Context(), b.First(), b.Last()); err == nil {
-			t.Errorf("%s: %d keys and no error", name, len(keys))
-		} else if text := fmt.Sprint(err); text != `summaries differ from the messages: tree of the view ""` {
-			t.Errorf("%s: %v", name, err)
+		keys, err := view.KeysIn(t.Context(), b.First(), b.Last())
+		if drift, ok := errors.AsType[*DriftError](err); !ok || drift.Part != summary.PartTree {
+			t.Errorf("%s: %d keys, %v", name, len(keys), err)
+		}
+	}
+}
+
+// TestDrifted: summaries of everything that lack a message are found out by their count.
+func TestDrifted(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	k := openKeeper(t, s, small())
+	put(t, s, alice, generated()[:50])
+	for _, scope := range append(scopes(t), dwn.Scope{}) {
+		view := viewOf(t, k, alice, scope, secretA)
+		if err := view.Drifted(); err != nil {
+			t.Errorf("%q: %v", Label(scope), err)
+		}
+		wrong := *view
+		wrong.Root.Count--
+		if err := wrong.Drifted(); errors.Is(err, ErrDrift) != scope.All() {
+			t.Errorf("%q with an item less: %v", Label(scope), err)
 		}
 	}
 }

@@ -80,7 +80,7 @@ func (r report) overtakes(divergence, baseline string) crossing {
 func (r report) against(d document) {
 	n := r["reconcile"].largest("n")
 	d.line("## 5. Against baselines\n")
-	d.line("A rateless IBLT with a maintained prefix, range-based reconciliation (negentropy protocol v1) and a Merkle search tree, written here from their descriptions and measured in the same run, as warm as they can be, of one set in all runs; our filters keep nothing between syncs, and `segmented-again` of section 2 is not among them. The initiator lacks d of n = %s and holds nothing else; recent: 95 %% of d are among the newest 2 d. Metadata bytes, both directions, and rounds.", count(n))
+	d.line("A rateless IBLT with a maintained prefix, range-based reconciliation (negentropy protocol v1) and a Merkle search tree, written here from their descriptions and measured in the same run, as warm as they can be, of one set in all runs; our filters keep nothing between syncs, and what remembers a sync before is not among them (`segmented-again` of section 2, `cursor` of section 9); `sketch` and `auto` keep summaries (section 8), under another secret in each run. The initiator lacks d of n = %s and holds nothing else; recent: 95 %% of d are among the newest 2 d. Metadata bytes, both directions, and rounds.", count(n))
 	r.againstBytes(d, n)
 	r.pictureAgainst(d)
 	for _, b := range baselines() {
@@ -129,13 +129,14 @@ func againstRow(points []point, first ...string) []string {
 }
 
 func (r report) againstTimes(d document, n string) {
-	names := append([]string{yardstick, "segmented"}, baselines()...)
+	kept := append([]string{"sketch"}, baselines()...)
+	names := append([]string{yardstick, "segmented"}, kept...)
 	header := []string{"divergence", "d"}
 	for _, name := range names {
 		header = append(header, systemName(name))
 	}
-	for _, b := range baselines() {
-		header = append(header, "prepare "+systemName(b))
+	for _, name := range kept {
+		header = append(header, "prepare "+systemName(name))
 	}
 	rows := [][]string{append(header, "fastest")}
 	for _, w := range r.workloads(n) {
@@ -143,8 +144,8 @@ func (r report) againstTimes(d document, n string) {
 		for _, name := range names {
 			row = append(row, bothSides(r.system(w, name)).cell("both-sec/op"))
 		}
-		for _, b := range baselines() {
-			row = append(row, r.system(w, b).cell("prepare-sec/op"))
+		for _, name := range kept {
+			row = append(row, r.system(w, name).cell("prepare-sec/op"))
 		}
 		var all []point
 		for _, p := range r.at(w).points {

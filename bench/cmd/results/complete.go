@@ -11,7 +11,7 @@ import (
 // nothing to say, or would say something false. What else is absent is "–" in a table.
 func (r report) complete() error {
 	for _, check := range []func() error{
-		r.completeIO, r.completeLinks, r.completeReconcile, r.completeSegments, r.completeFilters, r.completeRest, r.completeSummaries,
+		r.completeIO, r.completeLinks, r.completeReconcile, r.completeSegments, r.completeFilters, r.completeRest, r.completeSummaries, r.completeStrategies,
 	} {
 		if err := check(); err != nil {
 			return err

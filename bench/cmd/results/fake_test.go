@@ -89,6 +89,8 @@ func (f fake) write(t *testing.T) string {
 			}
 		case "summaries":
 			f.summaries(&text)
+		case "strategies":
+			f.strategies(&text)
 		case "real":
 			for i, system := range []string{"fuse", "ribbon", "riblt", "negentropy", "mst"} {
 				f.lines(&text, "BenchmarkReal/system="+system+"/data=corpus/n=1431/d=71", f.count, metadata, float64(2000-100*i), "rounds/op", 1.0)

@@ -54,6 +54,7 @@ func (r report) findings() []finding {
 		all = append(all, finding{name: "least metadata, real sets, " + data, file: "real", data: data, contenders: r["real"].where("/data:%q", data).points, title: bySystemName, unit: metadata})
 	}
 	all = append(all, r.summaryFindings()...)
+	all = append(all, r.strategyFindings()...)
 	return append(all, r.lossFindings()...)
 }
 

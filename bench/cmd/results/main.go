@@ -98,7 +98,7 @@ func parse(command string, args []string, log io.Writer) (options, error) {
 		f.IntVar(&opt.count, "count", opt.count, "how often each benchmark is run, at least 6")
 		f.StringVar(&opt.benchtime, "benchtime", opt.benchtime, "how long a benchmark of a filter is run, as of go test")
 		f.BoolVar(&opt.large, "large", false, "measure with a million keys and items too")
-		f.BoolVar(&opt.huge, "huge", false, "measure filters and stores of ten million too, once")
+		f.BoolVar(&opt.huge, "huge", false, "measure filters, stores and views of ten million too, once or twice")
 		f.StringVar(&only, "only", "", "measure only these files, as in io,links; the others are kept")
 		f.StringVar(&opt.git, "git", "", "folder of a git repository whose commits are reconciled too, with -revisions")
 		f.StringVar(&opt.revisions, "revisions", "", "A,B: with -git, the initiator holds the commits that A reaches, the responder those of B")

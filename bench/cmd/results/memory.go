@@ -46,7 +46,7 @@ func (s samples) having(label string) samples {
 func (r report) messages(d document) {
 	d.line("## 7. Real messages, end to end\n")
 	s := r["sync"]
-	d.line("A pull of the DWN messages of one tenant of the shipped set over HTTP on loopback, between two nodes with Badger and every write synced to disk: signatures, storage and proof included. n messages are at the responder, the initiator lacks d: none (equal), the newest (recent), every second (half; in half-first the nodes share no secret yet), all (empty).")
+	d.line("A pull of the DWN messages of one tenant of the shipped set over HTTP on loopback, between two nodes with Badger and every write synced to disk, which keep their summaries and remember no sync before: signatures, storage and proof included. n messages are at the responder, the initiator lacks d: none (equal), the newest (recent), every second (half; in half-first the nodes share no secret yet), all (empty).")
 	header := []string{"strategy"}
 	cases := s.labels("case")
 	for _, c := range cases {

@@ -7,7 +7,7 @@ import (
 )
 
 func (r report) method(d document) {
-	d.line("## 9. Method, machine, commits\n")
+	d.line("## 10. Method, machine, commits\n")
 	d.line("- Times include whatever else a machine was doing. Compare ratios, not times, and those of one file.")
 	d.line("- Every benchmark of a part of a pass is run once before any of that part again; parts, which differ in how often and how long they are run, follow one another. A number is the median of the runs; \"k×\" marks the mean of k syncs instead, of whatever depends on salts, because with some of them a sync takes a round more. ± is the wider half of an interval of %.0f %% confidence (of medians by order statistics, of means by a bootstrap of the runs, widened for so few), left out below 0.5 %%; where it exceeds 50 %%, both ends are told. An interval takes %d runs; times of fewer say how many. Where all runs agree there is none, which of few syncs does not say that others would.", 100*confidence, enough)
 	d.line("- \"~\" marks what a Mann-Whitney test (alpha 0.05) cannot tell apart and, in the ratios of section 3, which are medians of ratios within each run, an interval that holds 1.")

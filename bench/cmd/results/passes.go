@@ -31,7 +31,7 @@ type part struct {
 
 // files are the names of all raw files, in the order in which they are measured.
 func files() []string {
-	return []string{"quality", "peers", "portable", "filters", "memory", "lost", "segments", "reconcile", "roots", "real", "links", "io", "sync", "summaries"}
+	return []string{"quality", "peers", "portable", "filters", "memory", "lost", "segments", "reconcile", "roots", "real", "links", "io", "sync", "summaries", "strategies"}
 }
 
 // exactUnits are those of what does not vary from run to run.
@@ -48,7 +48,7 @@ func passes(opt options) []pass {
 			p.of = peers()
 		case "portable":
 			p.of = portable()
-		case "reconcile", "real", "segments", "links", "sync":
+		case "reconcile", "real", "segments", "links", "sync", "strategies":
 			p.seeded = true
 		}
 		p.stores = name == "io" || name == "summaries"
@@ -135,6 +135,8 @@ func largeParts(name string, opt options) []part {
 			{"^BenchmarkReconcile$/././" + million + "/^d=(0|1|1000|10000|100000)$", "1x", 2, large},
 			{"^BenchmarkReconcile$/././" + million + "/^d=100$", "4x", opt.count, large},
 		}
+	case "strategies":
+		return strategyParts(opt)
 	case "links": // the slower the link, the fewer: a list of a million takes a minute on the slowest
 		all = []part{
 			{"^BenchmarkLink$/^link=lan$/./^n=1000?0?0?$/^d=100$", "10x", opt.count, nil},
@@ -155,6 +157,51 @@ func largeParts(name string, opt options) []part {
 	}
 	if opt.huge && name == "io" {
 		all = append(all, part{"^BenchmarkLinearIO$/./^n=10000000$", "1x", 1, []string{"-large", "-huge"}})
+	}
+	return all
+}
+
+// Strategies that keep summaries, and what stands beside them. Of what is another divergence
+// each time it takes more.
+const (
+	keptStrategies  = "^BenchmarkStrategies$/^strategy=(sketch|cursor|auto|auto-again)$/^divergence=[^m]/./"
+	keptMixed       = "^BenchmarkStrategies$/^strategy=(sketch|cursor|auto|auto-again)$/^divergence=mixed$/./"
+	otherStrategies = "^BenchmarkStrategies$/^strategy=(ribbon|list|riblt|negentropy)$/^divergence=[^m]/./"
+	otherMixed      = "^BenchmarkStrategies$/^strategy=(ribbon|list|riblt|negentropy)$/^divergence=mixed$/./"
+)
+
+// strategyParts are those of strategies: the more is missing, the longer a sync and what
+// makes the items go again take.
+func strategyParts(opt options) []part {
+	large, huge := []string{"-large"}, []string{"-large", "-huge"}
+	all := []part{
+		{keptStrategies + "^n=10000$", "20x", opt.count, nil},
+		{keptStrategies + "^n=100000$/^d=(0|1|10|100|1000)$", "20x", opt.count, nil},
+		{keptStrategies + "^n=100000$/^d=10000$", "8x", opt.count, nil},
+		{keptStrategies + "^n=100000$/^d=100000$", "1x", opt.count, nil},
+		{keptMixed + "^n=10000?0$", "20x", opt.count, nil},
+		{otherStrategies + "^n=10000?0$", "1x", 2, nil},
+		{otherMixed + "^n=10000?0$", "20x", 2, nil},
+	}
+	if opt.large {
+		all = append(
+			all,
+			part{keptStrategies + "^n=1000000$/^d=(0|1|10|100|1000)$", "20x", opt.count, large},
+			part{keptStrategies + "^n=1000000$/^d=10000$", "5x", opt.count, large},
+			part{keptStrategies + "^n=1000000$/^d=100000$", "1x", opt.count, large},
+			part{keptStrategies + "^n=1000000$/^d=1000000$", "1x", 1, large},
+			part{keptMixed + "^n=1000000$", "20x", opt.count, large},
+			part{otherStrategies + "^n=1000000$", "1x", 1, large},
+			part{otherMixed + "^n=1000000$", "10x", 1, large},
+		)
+	}
+	if opt.huge {
+		all = append(
+			all,
+			part{keptStrategies + "^n=10000000$/^d=(0|1|10|100|1000)$", "10x", 2, huge},
+			part{keptStrategies + "^n=10000000$/^d=(10000|100000)$", "2x", 2, huge},
+			part{keptMixed + "^n=10000000$", "10x", 2, huge},
+		)
 	}
 	return all
 }
@@ -197,6 +244,13 @@ func quickParts(name string, opt options) []part {
 		}
 	case "io":
 		return []part{{"^BenchmarkLinearIO$/./^n=1000?0?0?$", "1x", often, large}}
+	case "strategies":
+		return []part{
+			{keptStrategies + "^n=10000$", "4x", enough, nil},
+			{keptMixed + "^n=10000$", "20x", enough, nil},
+			{otherStrategies + "^n=10000$", "1x", often, nil},
+			{otherMixed + "^n=10000$", "20x", often, nil},
+		}
 	case "summaries":
 		return []part{
 			{"^BenchmarkSummary(Insert|Range|Fold|Decode)$", opt.benchtime, often, nil},

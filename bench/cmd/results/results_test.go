@@ -73,7 +73,7 @@ func TestRender(t *testing.T) {
 				t.Errorf("%s: there is %q", name, bad)
 			}
 		}
-		if lines := strings.Count(text, "\n"); lines > 350 {
+		if lines := strings.Count(text, "\n"); lines > 440 {
 			t.Errorf("%s: %d lines", name, lines)
 		}
 		for plot := range all {
@@ -246,7 +246,7 @@ func TestPasses(t *testing.T) {
 	for _, opt := range []options{{count: 6, benchtime: "1x", large: true, huge: true}, {count: 6, benchtime: "1x"}, {count: quickCount, benchtime: "1x", quick: true}} {
 		all := passes(opt)
 		for i, p := range all {
-			if p.file != files()[i] || len(p.parts) == 0 || p.seeded != strings.Contains("reconcile real segments links sync", p.file) {
+			if p.file != files()[i] || len(p.parts) == 0 || p.seeded != strings.Contains("reconcile real segments links sync strategies", p.file) {
 				t.Errorf("%+v", p)
 			}
 			for _, part := range p.parts {

@@ -80,6 +80,10 @@ func (t *demoResult) add(r refserver.SyncResult) {
 	t.BytesDown += r.BytesDown
 	t.MetadataBytes += r.MetadataBytes
 	t.SummaryBytes += r.SummaryBytes
+	t.MetadataUp += r.MetadataUp
+	t.MetadataDown += r.MetadataDown
+	t.ItemsUp += r.ItemsUp
+	t.ItemsDown += r.ItemsDown
 	t.MessagesReceived += r.MessagesReceived
 	t.MessagesSent += r.MessagesSent
 	t.DataReceived += r.DataReceived

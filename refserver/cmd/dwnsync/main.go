@@ -7,6 +7,7 @@
 //	dwnsync import -dir D [FILE]         messages into a folder
 //	dwnsync serve -dir D -addr HOST:PORT a node over HTTP
 //	dwnsync sync -dir D -key K -tenant T URL
+//	dwnsync explain ...                  the same arguments: what that sync would cost, and why
 //	dwnsync ids | root | export -dir D   what a folder holds
 //	dwnsync fsck -dir D                  whether a folder is in order
 //	dwnsync rotate -dir D -tenant T      a new secret for a tenant's summaries
@@ -59,6 +60,7 @@ func commands() []command {
 		{"export", "-dir D [-tenant DID] [-scope JSON]", "write messages as JSON lines", runExport},
 		{"serve", "-dir D -addr HOST:PORT [-peer URL -every 5m -key JWK.json]", "run a node over HTTP", runServe},
 		{"sync", "-dir D -key JWK.json -tenant DID [-scope JSON] [-json] URL", "sync with the node at URL", runSync},
+		{"explain", "-dir D -key JWK.json -tenant DID [-scope JSON] [-direction D] [-json] URL", "tell what a sync with the node at URL would cost, by which strategy, and move no message", runExplain},
 		{"ids", "-dir D -tenant DID [-scope JSON]", "print the sorted CIDs, one a line", runIDs},
 		{"root", "-dir D -tenant DID", "print count and SHA-256 over the sorted IDs", runRoot},
 		{"fsck", "-dir D [-tenant DID] [-rebuild] [-json]", "verify messages and summaries, and make summaries again", runFsck},

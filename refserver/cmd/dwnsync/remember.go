@@ -8,9 +8,6 @@ import (
 	"github.com/dwn-sync/dwnsync/refserver"
 )
 
-// defaultStrategy is that of sync and of a server with its peer.
-const defaultStrategy = engine.StrategyCursor
-
 // syncRemembering syncs with what the last sync of the folder with that server left there,
 // and leaves what the next one can use. That it cannot be read or kept costs bytes, so log
 // is told and the sync goes on.

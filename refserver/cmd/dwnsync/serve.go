@@ -43,7 +43,7 @@ func runServe(ctx context.Context, s std, f *flags) error {
 		open:    f.Bool("open", false, "serve every tenant"),
 		peer:    f.String("peer", "", "`URL` of a node to sync with, both ways"),
 		every:   f.Duration("every", 5*time.Minute, "time between two syncs with the peer"),
-		strategy: f.String("strategy", string(defaultStrategy),
+		strategy: f.String("strategy", string(engine.DefaultStrategy),
 			fmt.Sprintf("one of %v, for syncs with the peer", engine.Strategies())),
 		rotateEvery: f.Duration("rotate-every", 0,
 			"mean `time` between two rotations of the tenants' secrets; 0 is never: everybody who learns one holds a key of the tenant, and a new one costs each of its nodes summaries and a whole filter"),

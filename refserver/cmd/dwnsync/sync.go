@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/dwn-sync/dwnsync/engine"
 	"github.com/dwn-sync/dwnsync/refserver"
@@ -11,7 +13,7 @@ import (
 
 // runSync syncs a folder with a node over HTTP.
 func runSync(ctx context.Context, s std, f *flags) error {
-	dir, key, tenant, opt := f.dir(), f.key(), f.tenant(), f.sync(string(defaultStrategy))
+	dir, key, tenant, opt := f.dir(), f.key(), f.tenant(), f.sync(string(engine.DefaultStrategy))
 	args, err := f.parse(1)
 	if err != nil {
 		return err
@@ -19,16 +21,9 @@ func runSync(ctx context.Context, s std, f *flags) error {
 	if err := errors.Join(f.need("dir", "key", "tenant"), opt.check(engine.Strategy(*opt.strategy))); err != nil {
 		return err
 	}
-	if len(args) != 1 {
-		return fmt.Errorf("%w: URL is missing", errUsage)
-	}
-	signer, err := readKey(*key)
+	client, err := newClient(args, *key, *tenant)
 	if err != nil {
 		return err
-	}
-	client, err := refserver.NewClient(args[0], *tenant, signer, nil)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
 	}
 	node, err := openNode(*dir, true, warnings(s.err))
 	if err != nil {
@@ -46,6 +41,22 @@ func runSync(ctx context.Context, s std, f *flags) error {
 	return errors.Join(err, node.close())
 }
 
+// newClient returns a client of the URL that is the only one of args.
+func newClient(args []string, key, tenant string) (*refserver.Client, error) {
+	if len(args) != 1 {
+		return nil, fmt.Errorf("%w: URL is missing", errUsage)
+	}
+	signer, err := readKey(key)
+	if err != nil {
+		return nil, err
+	}
+	client, err := refserver.NewClient(args[0], tenant, signer, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return client, nil
+}
+
 func printResult(s std, r refserver.SyncResult, asJSON bool) error {
 	if asJSON {
 		return printJSON(s, r)
@@ -56,6 +67,11 @@ func printResult(s std, r refserver.SyncResult, asJSON bool) error {
 	}
 	_, err := fmt.Fprintf(s.out, "%s: %d received, %d sent in %d rounds by %s, %d bytes up, %d down (%d metadata), %d ms\n",
 		state, r.MessagesReceived, r.MessagesSent, r.Rounds, r.Strategy, r.BytesUp, r.BytesDown, r.MetadataBytes, r.ElapsedMS)
+	fmt.Fprintf(s.out, "metadata: %d bytes up, %d down; messages: %d up, %d down", r.MetadataUp, r.MetadataDown, r.ItemsUp, r.ItemsDown)
+	for _, by := range slices.Sorted(maps.Keys(r.Delivered)) {
+		fmt.Fprintf(s.out, "; %d found by %s", r.Delivered[by], by)
+	}
+	fmt.Fprintln(s.out)
 	if r.DataReceived+r.DataSent+r.DataMissing > 0 {
 		fmt.Fprintf(s.out, "record data by CID: %d received, %d sent, %d missing on both sides\n", r.DataReceived, r.DataSent, r.DataMissing)
 	}
