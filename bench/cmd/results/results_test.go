@@ -73,7 +73,7 @@ func TestRender(t *testing.T) {
 				t.Errorf("%s: there is %q", name, bad)
 			}
 		}
-		if lines := strings.Count(text, "\n"); lines > 350 {
+		if lines := strings.Count(text, "\n"); lines > 360 {
 			t.Errorf("%s: %d lines", name, lines)
 		}
 		for plot := range all {
