@@ -14,8 +14,8 @@ const layoutVersion = 1
 
 // The storage layout.
 //
-// A folder holds the file DWNSYNC, which marks it as ours, and the folder
-// messages, which is Badger's. Numbers in keys are big-endian, in rows unsigned
+// A folder holds the file DWNSYNC, which marks it as ours, the folder messages, which
+// is Badger's, and the file acknowledged (see the type). Numbers in keys are big-endian, in rows unsigned
 // varints in their shortest form. Rows begin with the version of their own form, now
 // 1, where they have more than one field.
 //
@@ -23,6 +23,7 @@ const layoutVersion = 1
 //	00                         layout version
 //	01 tenant                  tenant row: DID, last position, number of messages
 //	02 upload                  tenant: an upload under way, or chunks that nothing refers to any more
+//	03                         number of the last transaction that was acknowledged (see acknowledged)
 //
 //	rows of a tenant, all under 10 tenant
 //	m ID 00                    message: position, length, first 256 KiB of its canonical DAG-CBOR
@@ -62,13 +63,14 @@ const layoutVersion = 1
 // A fold is an upload that the row f shows instead: the transaction that writes f for
 // a new one gives the one before its row 02 back, so its chunks go, in a crash too.
 //
-// Stores of before there were folds have no rows f, and versions of before ignore
-// them, so the layout's version is the same.
+// Stores of before there were folds and numbers have no rows f and no row 03, and
+// versions of before ignore them, so the layout's version is the same.
 const (
-	rowLayout byte = 0x00
-	rowTenant byte = 0x01
-	rowUpload byte = 0x02
-	rowOwned  byte = 0x10
+	rowLayout       byte = 0x00
+	rowTenant       byte = 0x01
+	rowUpload       byte = 0x02
+	rowAcknowledged byte = 0x03
+	rowOwned        byte = 0x10
 
 	kindMessage byte = 'm'
 	kindKey     byte = 'k'
@@ -93,6 +95,8 @@ func recordDigest(text string) digest { return sha256.Sum256([]byte(text)) }
 func nameDigest(name string) digest   { return sha256.Sum256([]byte(name)) }
 
 func layoutKey() []byte { return []byte{rowLayout} }
+
+func acknowledgedKey() []byte { return []byte{rowAcknowledged} }
 
 func uploadKey(u uploadID) []byte { return append([]byte{rowUpload}, u[:]...) }
 
