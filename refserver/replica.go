@@ -64,8 +64,10 @@ func (r replica) keptView(ctx context.Context, v view) (engine.View, error) {
 }
 
 // goesOn reports that a call goes on without summaries after err, which the Keeper logs:
-// wrong ones cost time and never a sync. Where the store itself is what fails, the call
-// finds that out.
+// those that are known to be wrong cost time and never a sync. Wrong ones that nobody
+// knows of can make a sync end as complete that is not (engine.Summarised), so whoever runs
+// a Keeper has its Check look at them from time to time. Where the store itself is what
+// fails, the call finds that out.
 func (n Node) goesOn(ctx context.Context, err error) bool {
 	if err == nil || ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
 		return false
@@ -174,7 +176,7 @@ func (r replica) KeepSecret(ctx context.Context, offered engine.Secret) (engine.
 	if err := r.node.prepare(ctx, r.did, next); err != nil {
 		return engine.Secret{}, err
 	}
-	s, err := r.tenant.KeepSecret(ctx, next)
+	s, err := r.node.keepSecret(ctx, r.did, next)
 	return engineSecret(s), err
 }
 

@@ -32,7 +32,16 @@ func (n Node) Rotate(ctx context.Context, did string) (store.Secret, error) {
 	if err := n.prepare(ctx, did, next); err != nil {
 		return store.Secret{}, err
 	}
-	return rows.KeepSecret(ctx, next)
+	return n.keepSecret(ctx, did, next)
+}
+
+// keepSecret keeps a tenant's secret and tells the Keeper, if there is one.
+func (n Node) keepSecret(ctx context.Context, did string, next store.Secret) (store.Secret, error) {
+	kept, err := n.Store.Tenant(did).KeepSecret(ctx, next)
+	if n.Keeper != nil && err == nil {
+		n.Keeper.Rotated(did)
+	}
+	return kept, err
 }
 
 // following returns a fresh secret of the generation after held. The zero Secret is none.

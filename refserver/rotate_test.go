@@ -7,6 +7,7 @@ import (
 	"math"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/dwn-sync/dwnsync/engine"
 	"github.com/dwn-sync/dwnsync/engine/dwn"
@@ -167,5 +168,55 @@ func TestRotateNot(t *testing.T) {
 	n.Keeper = nil
 	if _, err := n.Rotate(t.Context(), did); !errors.Is(err, refserver.ErrLastSecret) || secretOfNode(t, n, did) != last {
 		t.Errorf("the last generation: %v", err)
+	}
+}
+
+// TestRotateSaves: what is saved is of the secret in use, whether this node rotated or another
+// brought the new one, at once.
+func TestRotateSaves(t *testing.T) {
+	did := tenantKey(t).DID()
+	n := openNode(t)
+	fill(t, n, did, generated(t, 50))
+	n.Store = slowStore{n.Store}
+	n.Keeper = summaries.Open(n.Store, summaries.Options{SaveEvery: 40})
+	defer func() {
+		if err := n.Keeper.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if _, err := n.Rotate(t.Context(), did); err != nil {
+		t.Fatal(err)
+	}
+	awaitSaved(t, n, did, "summaries 1")
+	offered := engine.Secret{Key: [32]byte{1}}
+	offered.Generation = 2
+	if _, err := n.Replica(did, dwn.Scope{}).KeepSecret(t.Context(), offered); err != nil {
+		t.Fatal(err)
+	}
+	awaitSaved(t, n, did, "summaries 0")
+}
+
+// slowStore takes so long to keep a secret that the Keeper has seen that it is not kept.
+type slowStore struct{ store.Store }
+
+func (s slowStore) Tenant(did string) store.Tenant { return slowTenant{s.Store.Tenant(did)} }
+
+type slowTenant struct{ store.Tenant }
+
+func (t slowTenant) KeepSecret(ctx context.Context, s store.Secret) (store.Secret, error) {
+	time.Sleep(300 * time.Millisecond)
+	return t.Tenant.KeepSecret(ctx, s)
+}
+
+func awaitSaved(t *testing.T, n refserver.Node, did, name string) {
+	t.Helper()
+	for begin := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		at, _, ok, err := n.Store.Tenant(did).Fold(t.Context(), name)
+		if ok && at == 50 {
+			return
+		}
+		if err != nil || time.Since(begin) > 10*time.Second {
+			t.Fatalf("%s: saved at %d, want 50 (%v)", name, at, err)
+		}
 	}
 }

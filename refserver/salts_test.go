@@ -57,6 +57,9 @@ func (h half) Put(_ context.Context, payloads [][]byte) ([]engine.Receipt, error
 // retained messages of a corpus tenant by a node that has half of them takes at
 // most 2 rounds with 95 % of 60 salts and 3 with all, whatever the strategy.
 func TestRoundsOfHalf(t *testing.T) {
+	if raced {
+		t.Skip("420 syncs of 700 messages, one after another: there is nothing to race, and it takes minutes")
+	}
 	s, err := badger.Open(t.TempDir(), badger.Options{})
 	if err != nil {
 		t.Fatal(err)

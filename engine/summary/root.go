@@ -90,7 +90,20 @@ func NewHasher(secret [32]byte) *Hasher {
 	h := &Hasher{digest: sha256.New().(resumable)}
 	h.start(&h.inner, secret, 0x36, keySize)
 	h.start(&h.outer, secret, 0x5c, sha256.Size)
+	h.compare(secret)
 	return h
+}
+
+// compare panics unless h computes HMACs. It reads a digest from a marshalled state, of
+// which Go promises only that the same version reads it: an error there would make
+// fingerprints that no other node has.
+func (h *Hasher) compare(secret [32]byte) {
+	var key Key
+	mac := hmac.New(sha256.New, secret[:])
+	mac.Write(appendKey(nil, key))
+	if have := h.Key(key).Fingerprint; !bytes.Equal(mac.Sum(nil), have[:]) {
+		panic("summary: crypto/sha256 marshals another state than is known")
+	}
 }
 
 // start hashes the secret, padded to a block, and pads the block after it for a text

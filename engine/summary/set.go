@@ -75,8 +75,11 @@ func (s *Set) Insert(k Key, position uint32, same Same) error {
 	if err != nil {
 		return err
 	}
-	if held || slices.Contains(s.found, position) {
+	switch {
+	case held:
 		return fmt.Errorf("%w: %x at position %d, again at %d", ErrDuplicate, k.ID[:4], at, position)
+	case slices.Contains(s.found, position):
+		return fmt.Errorf("%w: %x at position %d, where another item of its short ID is", ErrDuplicate, k.ID[:4], position)
 	}
 	s.add(k, e, position)
 	return nil
@@ -185,7 +188,8 @@ type SetItem struct {
 }
 
 // Build fills an empty Set in bulk. Items are in ascending order of their keys, each
-// once: ErrDuplicate otherwise, and nothing has changed. The tree ends refined. It
+// once: ErrDuplicate otherwise, and nothing has changed. It is ErrDuplicate too if two of one
+// short ID are at one position; the Set is of no use then. The tree ends refined. It
 // takes about as long as inserting them one by one, and 32 bytes of extra memory per
 // item while it runs.
 func (s *Set) Build(items []SetItem) error {
@@ -219,6 +223,9 @@ func (s *Set) Build(items []SetItem) error {
 		}
 	}
 	s.index = BuildIndex(s.opt.Params.ShortBits, entries)
+	if have := s.index.Len(); have != len(items) {
+		return fmt.Errorf("%w: %d of %d items of Build have short ID and position of another", ErrDuplicate, len(items)-have, len(items))
+	}
 	return nil
 }
 

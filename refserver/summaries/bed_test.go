@@ -89,7 +89,16 @@ func openStore(tb testing.TB, dir string) store.Store {
 			tb.Error(err)
 		}
 	})
+	keep(tb, s, alice, secretA)
 	return s
+}
+
+// keep gives a tenant its secret: only what is of that is saved.
+func keep(tb testing.TB, s store.Store, did string, secret store.Secret) {
+	tb.Helper()
+	if _, err := s.Tenant(did).KeepSecret(context.Background(), secret); err != nil {
+		tb.Fatal(err)
+	}
 }
 
 // small are options under which everything happens early: leaves split, short IDs

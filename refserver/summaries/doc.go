@@ -14,7 +14,9 @@
 // as many as there are processors are made at a time.
 //
 // What is saved is never trusted: damaged, of another secret, of another version or
-// ahead of the log, it is thrown away and made again.
+// ahead of the log, it is thrown away and made again. That it is of other messages, though
+// well formed, nobody can tell but Keeper.Check, which compares with everything that is
+// stored: syncs can end wrongly where nobody calls it from time to time.
 package summaries
 
 import (

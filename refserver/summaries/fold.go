@@ -14,7 +14,7 @@ import (
 )
 
 // foldBatch is how many entries are applied at a time, while Resolve has to wait:
-// a millisecond.
+// a millisecond, but when the table of a view grows (summary.Table.Grow).
 const foldBatch = 512
 
 // entries calls f with the log from position from up to position to, in batches

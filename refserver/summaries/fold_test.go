@@ -272,6 +272,7 @@ func TestRefineWhileWritten(t *testing.T) {
 		viewOf(t, k, alice, scope, secretA)
 	}
 	next, calls := 500, 0
+	k.work.Wait()
 	watched.keysIn = func() {
 		if calls++; next < 800 {
 			put(t, watched.Store, alice, entries[next:next+2])
@@ -314,6 +315,7 @@ func TestCanceled(t *testing.T) {
 		for i, scope := range all {
 			ctx, cancel := context.WithCancel(t.Context())
 			left := 40*round + 7*i
+			k.work.Wait()
 			watched.entry = func() {
 				if left--; left < 0 {
 					cancel()
@@ -353,6 +355,7 @@ func TestWidth(t *testing.T) {
 	k := openKeeper(t, s, small())
 	put(t, s, alice, entries[:100])
 	before := viewOf(t, k, alice, dwn.Scope{}, secretA)
+	k.work.Wait()
 	k.opt.Set.Params = summary.Params{ShortBits: 40, CheckBits: 16}
 	put(t, s, alice, entries[100:110])
 	checkView(t, k, s, alice, dwn.Scope{}, secretA)

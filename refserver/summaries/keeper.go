@@ -25,7 +25,8 @@ type Options struct {
 	MaxWholeBytes int64
 	// SaveEvery is how many entries of the log come between two saves of the summaries
 	// of a whole tenant, at most; 0 means 100000. So many are read again after a crash.
-	// A save begins when three quarters came: the rest may come while it is made. It
+	// A save begins when three quarters came, and is tried again with every 32nd part that
+	// came since it failed: the rest may come while it is made. One tenant is saved at a time. It
 	// writes all summaries, 11.5 bytes per item. That is 150 bytes per message written in
 	// a tenant of 10^6 messages, and 1.5 kB in one of 10^7.
 	SaveEvery uint64
@@ -56,6 +57,9 @@ func (o Options) withDefaults() Options {
 // while the summaries are caught up and written.
 func (o Options) saveFrom() uint64 { return o.SaveEvery - o.SaveEvery/4 }
 
+// retryFrom is how many more make a save that failed be tried again.
+func (o Options) retryFrom() uint64 { return max(1, o.SaveEvery/32) }
+
 // Keeper keeps the summaries of all tenants of one store. It is safe for concurrent
 // use. Close it before the store.
 type Keeper struct {
@@ -64,12 +68,13 @@ type Keeper struct {
 	batch  int           // entries of the log that are folded at a time
 	builds chan struct{} // a token for each log that is read as a whole
 
-	mu      sync.Mutex
-	closed  bool
-	tenants map[string]*tenant
-	wholes  *lru
-	scoped  *lru
-	work    sync.WaitGroup // calls and savers under way
+	mu       sync.Mutex
+	closed   bool
+	tenants  map[string]*tenant
+	wholes   *lru
+	scoped   *lru
+	followed followed
+	work     sync.WaitGroup // calls, savers and the worker of Wrote
 }
 
 // Open returns a Keeper for s. It reads nothing yet.
@@ -78,6 +83,7 @@ func Open(s store.Store, opt Options) *Keeper {
 	return &Keeper{
 		store: s, opt: opt, batch: foldBatch, builds: make(chan struct{}, maxBuilds()), tenants: make(map[string]*tenant),
 		wholes: newLRU(opt.MaxWholeBytes, false), scoped: newLRU(opt.MaxBytes, true),
+		followed: newFollowed(),
 	}
 }
 
@@ -99,8 +105,9 @@ func (k *Keeper) View(ctx context.Context, did string, scope dwn.Scope, secret s
 
 // Prepare makes the summaries of all of a tenant's messages under a secret that is
 // to be used next, and returns when they are there. Those under the secret in use go
-// on serving, so a caller runs it in the background and changes the secret
-// afterwards. Of more than two secrets, the least recently used is forgotten.
+// on serving, and they alone are saved, so a caller runs it in the background, changes the
+// secret afterwards and then tells Rotated. Of more than two secrets, the least recently
+// used is forgotten.
 func (k *Keeper) Prepare(ctx context.Context, did string, next store.Secret) error {
 	_, err := k.View(ctx, did, dwn.Scope{}, next)
 	return err

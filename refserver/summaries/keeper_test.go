@@ -137,6 +137,7 @@ func TestWholeEviction(t *testing.T) {
 	watched := &spy{Store: openStore(t, t.TempDir())}
 	for i := range 4 {
 		put(t, watched, fmt.Sprint("did:example:", i), generated()[:200])
+		keep(t, watched, fmt.Sprint("did:example:", i), secretA)
 	}
 	opt := small()
 	opt.MaxWholeBytes = 100 << 10

@@ -131,6 +131,7 @@ func TestMended(t *testing.T) {
 			k := openKeeper(t, s, opt)
 			put(t, s, alice, slices.Concat(generated()[:100], deletions, writes[:1]))
 			viewOf(t, k, alice, c.scope, secretA)
+			k.work.Wait()
 			c.sabotage(t, k.find(alice, c.scope, secretA))
 			put(t, s, alice, writes[1:])
 			checkView(t, k, s, alice, c.scope, secretA)
@@ -151,6 +152,7 @@ func TestMendedGivenUp(t *testing.T) {
 	k := longOpen(t, watched, small())
 	put(t, watched, alice, generated()[:100])
 	viewOf(t, k, alice, dwn.Scope{}, secretA)
+	k.work.Wait()
 	v := k.find(alice, dwn.Scope{}, secretA)
 	strangers(t, v, 5, 1)
 	put(t, watched, alice, generated()[100:101])
@@ -239,6 +241,7 @@ func TestSparseReads(t *testing.T) {
 		put(t, watched, alice, append(generated()[:300:300], writes[0]))
 		k, ranges := openKeeper(t, watched, small()), 0
 		viewOf(t, k, alice, c.scope, secretA)
+		k.work.Wait()
 		watched.keysIn = func() { ranges++ }
 		put(t, watched, alice, append(deletions, generated()[300:400]...))
 		checkView(t, k, watched, alice, c.scope, secretA)
@@ -270,6 +273,8 @@ func TestUndo(t *testing.T) {
 func TestLogEnds(t *testing.T) {
 	b := &bent{Store: openStore(t, t.TempDir())}
 	put(t, b, alice, generated()[:50])
+	opt := small()
+	opt.SaveEvery = 10_000 // nothing goes on in the background
 	for name, c := range map[string]struct {
 		last uint64
 		want error
@@ -282,14 +287,14 @@ func TestLogEnds(t *testing.T) {
 		"what came after a while": {30, nil},
 	} {
 		b.last = func(uint64) uint64 { return c.last }
-		k := openKeeper(t, b, small())
+		k := openKeeper(t, b, opt)
 		view, err := k.View(t.Context(), alice, dwn.Scope{}, secretA)
 		if !errors.Is(err, c.want) || err == nil && view.Root.Count != c.last {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 		// Nor do entries that are missing at the end count as folded.
 		b.last = func(uint64) uint64 { return 40 }
-		k = openKeeper(t, b, small())
+		k = openKeeper(t, b, opt)
 		viewOf(t, k, alice, dwn.Scope{}, secretA)
 		b.last = func(uint64) uint64 { return 51 }
 		if _, err := k.View(t.Context(), alice, dwn.Scope{}, secretA); !errors.Is(err, store.ErrCorrupt) {

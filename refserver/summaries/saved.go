@@ -94,12 +94,17 @@ func (v *kept) fits(set *summary.Set) bool {
 	return set.Fits(want)
 }
 
-// save writes the summaries as of one moment, between begin and end. The empty log is
-// not worth it.
+// save writes the summaries as of one moment, between begin and end, if they are under the
+// secret that the tenant holds: those under one that was offered and is not kept, or not
+// yet, would take the place of those in use. The empty log is not worth it.
 func (v *kept) save(ctx context.Context, frozen *summary.Frozen) error {
 	position, generation := frozen.Position(), v.secret.Generation
 	if position == 0 {
 		return nil
+	}
+	held, ok, err := v.rows.Secret(ctx)
+	if err != nil || !ok || held != v.secret {
+		return err
 	}
 	key, err := keyAt(ctx, v.rows, position)
 	if err != nil {

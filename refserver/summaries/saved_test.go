@@ -193,6 +193,7 @@ func TestCheckSaved(t *testing.T) {
 // drift adds an item that is not stored to the summaries of a view.
 func drift(t *testing.T, k *Keeper, scope dwn.Scope) {
 	t.Helper()
+	k.work.Wait()
 	v := k.find(alice, scope, secretA)
 	err := v.set.Insert(dwn.Key{Time: 1 << 60}, 1<<20, func(uint32) (bool, error) { return false, nil })
 	if err != nil {

@@ -13,7 +13,7 @@ type saving struct {
 	tenant *tenant
 	era    uint64        // under the lock of the Keeper: tenant.era when it was made from the log, or found
 	at     atomic.Uint64 // the position of what was saved or loaded last, 0 if nothing
-	tried  atomic.Uint64 // the position of the last save that was begun, 0 after a remake
+	tried  atomic.Uint64 // the position at which a save was last asked for, 0 after a remake
 }
 
 // newest is what a slot holds, as far as this Keeper knows. The zero value is nothing.
@@ -23,12 +23,9 @@ type newest struct {
 }
 
 // beats reports whether summaries under a secret to a position may not take the place
-// of n.
+// of n. Those under another secret may: only those under the tenant's are saved.
 func (n newest) beats(secret store.Secret, position uint64) bool {
-	if n.secret == secret {
-		return n.position > position
-	}
-	return n.position > 0 && n.secret.Beats(secret)
+	return n.secret == secret && n.position > position
 }
 
 // loaded takes note that the summaries to a position are saved.
@@ -55,8 +52,8 @@ func (v *kept) remade() {
 // unsaved returns how many entries of the log came since the last save, in its turn.
 func (v *kept) unsaved() uint64 { return after(v.set.Position(), v.saving.at.Load()) }
 
-// untried is unsaved since the last save that was begun: one that failed is not tried
-// again for every message.
+// untried is unsaved since a save was last asked for: one that failed is not tried again
+// for every message.
 func (v *kept) untried() uint64 { return after(v.set.Position(), v.saving.tried.Load()) }
 
 func after(position, earlier uint64) uint64 { return position - min(earlier, position) }
@@ -64,14 +61,10 @@ func after(position, earlier uint64) uint64 { return position - min(earlier, pos
 // begin gets the right to save v, in its turn, and false if v may not be saved. It
 // lasts until end, so that whoever copies the summaries later also saves later, and no
 // older ones take the place of newer ones. One save of a tenant is under way at a time: begin
-// waits for it, or gives up.
-func (v *kept) begin(wait bool) bool {
+// waits for it.
+func (v *kept) begin() bool {
 	k, t := v.keeper, v.saving.tenant
-	if wait {
-		t.writing.Lock()
-	} else if !t.writing.TryLock() {
-		return false
-	}
+	t.writing.Lock()
 	position := v.set.Position()
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -81,7 +74,6 @@ func (v *kept) begin(wait bool) bool {
 		t.writing.Unlock()
 		return false
 	}
-	v.saving.tried.Store(position)
 	t.users++
 	return true
 }
@@ -92,23 +84,38 @@ func (v *kept) end() {
 	v.keeper.leave(v.saving.tenant)
 }
 
-// saveSoon starts to save a whole tenant's summaries if much came since the last time,
-// in its turn. Others wait for a copy of them, not for the disk.
+// saveSoon has a whole tenant's summaries saved if much came since the last time, in its
+// turn.
 func (v *kept) saveSoon() {
-	enough := v.keeper.opt.saveFrom()
-	if !v.scope.All() || v.unsaved() < enough || v.untried() < enough || !v.begin(false) {
+	k := v.keeper
+	if !v.scope.All() || v.unsaved() < k.opt.saveFrom() || v.untried() < k.opt.retryFrom() {
 		return
 	}
+	v.saving.tried.Store(v.set.Position())
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.lookAt(v.did)
+}
+
+// saveCopy saves a whole tenant's summaries. Others wait for a copy of them, not for the
+// disk. What somebody gave up in the middle is not saved.
+func (v *kept) saveCopy(ctx context.Context) error {
+	if err := v.take(ctx); err != nil {
+		return err
+	}
+	if v.set == nil || v.torn || v.broken || !v.begin() {
+		v.release()
+		return nil
+	}
+	defer v.end()
 	frozen := v.set.Freeze()
-	v.keeper.work.Go(func() {
-		defer v.end()
-		v.keeper.warnUnsaved(v.save(context.Background(), frozen))
-	})
+	v.release()
+	return v.save(ctx, frozen)
 }
 
 // saveNow saves a whole tenant's summaries, in its turn.
 func (v *kept) saveNow(ctx context.Context) error {
-	if !v.begin(true) {
+	if !v.begin() {
 		return nil
 	}
 	defer v.end()

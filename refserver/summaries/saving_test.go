@@ -163,6 +163,7 @@ func TestDroppedSavedLate(t *testing.T) {
 			}
 		}, secretA, 200},
 		"the next secret but one": {func(t *testing.T, d *disk, k *Keeper, _ *kept) {
+			keep(t, d, alice, secretD)
 			put(t, d, alice, generated()[200:450])
 			viewOf(t, k, alice, dwn.Scope{}, secretD)
 		}, secretD, 450},
@@ -193,29 +194,30 @@ func checkLoads(t *testing.T, d *disk, secret store.Secret) {
 	checkView(t, k, d, alice, dwn.Scope{}, secret)
 }
 
-// TestRebuildSaves: Rebuild removes and saves, also where nothing new came; on a disk that
-// TestSaveFails: a save that failed is tried again when as much came again, and by Close.
+// TestSaveFails: a save that failed is tried again with the 32nd part of SaveEvery, and by
+// Close.
 func TestSaveFails(t *testing.T) {
 	d, log := newDisk(t, generated()[:100]), &record{}
 	opt := small()
-	opt.Logger = log.logger()
+	opt.Logger, opt.SaveEvery = log.logger(), 40*32
 	k := Open(d, opt)
+	put(t, d, alice, generated()[100:900])
 	var tries []uint64
 	d.before(func(position uint64, _ []byte) error { tries = append(tries, position); return store.ErrFull })
 	for i := range 100 {
-		put(t, d, alice, generated()[100+i:101+i])
+		put(t, d, alice, generated()[900+i:901+i])
 		viewOf(t, k, alice, dwn.Scope{}, secretA)
 		k.work.Wait()
 	}
-	if want := []uint64{101, 146, 191}; !slices.Equal(tries, want) || !log.has(store.ErrFull.Error()) {
+	if want := []uint64{960, 1000}; !slices.Equal(tries, want) || !log.has(store.ErrFull.Error()) {
 		t.Errorf("tried at %d, want %d: %s", tries, want, log.text.String())
 	}
 	d.before(func(uint64, []byte) error { return nil })
 	if err := k.Close(); err != nil {
 		t.Error(err)
 	}
-	if at := savedPosition(t, d, secretA); at != 200 {
-		t.Errorf("saved at %d, want 200", at)
+	if at := savedPosition(t, d, secretA); at != 1000 {
+		t.Errorf("saved at %d, want 1000", at)
 	}
 }
 
@@ -267,7 +269,7 @@ func TestForgotten(t *testing.T) {
 	if err := dropped.rebuild(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
-	if k.tenants[bob] == dropped.saving.tenant || dropped.begin(true) {
+	if k.tenants[bob] == dropped.saving.tenant || dropped.begin() {
 		t.Error("a view of a tenant that was forgotten may be saved")
 	}
 }

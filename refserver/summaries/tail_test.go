@@ -17,8 +17,10 @@ func TestHalfLog(t *testing.T) {
 	put(t, watched, alice, entries[:60])
 	half, more := openKeeper(t, watched, small()), openKeeper(t, watched, small())
 	viewOf(t, more, alice, dwn.Scope{}, secretA) // at 60 of 121
+	more.work.Wait()                             // saving may catch up
 	put(t, watched, alice, entries[60:61])
 	viewOf(t, half, alice, dwn.Scope{}, secretA) // at 61 of 121
+	half.work.Wait()
 	put(t, watched, alice, entries[61:121])
 	log := 0
 	for _, err := range watched.Tenant(alice).Log(t.Context(), 0) {

@@ -13,11 +13,6 @@ type tenant struct {
 	epochs []*epoch // the most recently used last
 	users  int      // saves and others under way, who need to find it again
 
-	// Of Wrote.
-	behind    uint64 // messages since the last save, as far as known
-	written   bool   // behind counts all of them, not only those of this process
-	following bool   // somebody is finding out or catching up
-
 	// Of saves.
 	writing sync.Mutex // from when the summaries are copied until the copy is written; after a view's turn, before the Keeper's lock
 	era     uint64     // how often what is saved was removed: what is older is not saved any more
@@ -78,6 +73,16 @@ func (t *tenant) use(secret store.Secret) *epoch {
 	return e
 }
 
+// view returns the summaries of a view that is kept under a secret, nil if none is.
+func (t *tenant) view(scope dwn.Scope, secret store.Secret) *kept {
+	for _, e := range t.epochs {
+		if e.secret == secret {
+			return e.views[scope]
+		}
+	}
+	return nil
+}
+
 // forget removes a view from the tables, under the lock.
 func (k *Keeper) forget(v *kept) {
 	t := v.saving.tenant
@@ -94,7 +99,7 @@ func (k *Keeper) forget(v *kept) {
 
 // forgetTenant removes a tenant of which nothing is kept, under the lock.
 func (k *Keeper) forgetTenant(t *tenant) {
-	if len(t.epochs) == 0 && t.users == 0 && t.behind == 0 && k.tenants[t.did] == t {
+	if len(t.epochs) == 0 && t.users == 0 && k.tenants[t.did] == t {
 		delete(k.tenants, t.did)
 	}
 }

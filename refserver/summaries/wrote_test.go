@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"testing"
 
@@ -71,8 +72,8 @@ func TestWroteShortly(t *testing.T) {
 	}
 }
 
-// TestWroteWaitsForNothing: Wrote returns while the store does not, and what comes
-// meanwhile is counted.
+// TestWroteWaitsForNothing: Wrote returns while the store does not, and for what comes
+// meanwhile it is asked once more.
 func TestWroteWaitsForNothing(t *testing.T) {
 	d := newDisk(t, generated()[:30])
 	stuck := stuckStore{d, make(chan struct{}), new(atomic.Int64)}
@@ -86,8 +87,8 @@ func TestWroteWaitsForNothing(t *testing.T) {
 	}
 	close(stuck.free)
 	k.work.Wait()
-	if asked, behind := stuck.asked.Load(), k.tenants[alice].behind; asked != 1 || behind != 7000 {
-		t.Errorf("the store was asked %d times, want once; %d messages came since, want 7000", asked, behind)
+	if asked, behind := stuck.asked.Load(), k.followed.behind[alice]; asked != 3 || behind != 0 { // for the save too
+		t.Errorf("the store was asked %d times, want three; %d messages are left, want none", asked, behind)
 	}
 	if at := savedPosition(t, d, secretA); at != 30 {
 		t.Errorf("saved at %d, want 30", at)
@@ -114,6 +115,68 @@ func TestWroteAsksOnce(t *testing.T) {
 	k.work.Wait()
 	if n := s.asked.Load(); n != 2 {
 		t.Errorf("after Close the store was asked %d times more", n-2)
+	}
+}
+
+// TestWroteMany: tenants that write take one goroutine and bounded memory, however many
+// they are, and those without a secret, or never asked for, nothing else: the store is not
+// asked again for each message.
+func TestWroteMany(t *testing.T) {
+	s := stuckStore{newDisk(t, nil), make(chan struct{}), new(atomic.Int64)}
+	k := openKeeper(t, s, small())
+	before := runtime.NumGoroutine()
+	did := func(i int) string { return "did:example:" + strconv.Itoa(i) }
+	for i := range maxFollowed + 1000 {
+		k.Wrote(did(i), 1)
+	}
+	if n := runtime.NumGoroutine() - before; n > 1 {
+		t.Errorf("%d goroutines", n)
+	}
+	k.mu.Lock()
+	waiting, queued := len(k.followed.waiting), len(k.followed.queue)
+	k.mu.Unlock()
+	if waiting != maxFollowed || queued > maxFollowed {
+		t.Errorf("%d tenants wait, want %d", waiting, maxFollowed)
+	}
+	close(s.free)
+	k.work.Wait()
+	for i := range maxFollowed + 1000 {
+		k.Wrote(did(i), 1)
+	}
+	k.work.Wait()
+	if kept, behind := len(k.tenants), len(k.followed.behind); kept != 0 || behind != maxFollowed || len(k.followed.waiting) != 0 {
+		t.Errorf("%d tenants are kept, %d counted, %d wait", kept, behind, len(k.followed.waiting))
+	}
+	asked := s.asked.Load()
+	var some []string
+	for did := range k.followed.behind {
+		some = append(some, did)
+	}
+	for range 3 {
+		for _, did := range some {
+			k.Wrote(did, 1)
+		}
+	}
+	k.work.Wait()
+	if n := s.asked.Load() - asked; n != 0 {
+		t.Errorf("the store was asked %d times more", n)
+	}
+}
+
+// TestWroteFails: what was not saved is tried again soon, so that no more is lost by a crash than
+// SaveEvery says.
+func TestWroteFails(t *testing.T) {
+	d := newDisk(t, nil)
+	k := openKeeper(t, d, often())
+	d.before(func(position uint64, _ []byte) error {
+		if position < 18 {
+			return store.ErrFull
+		}
+		return nil
+	})
+	write(t, k, d, generated()[:40])
+	if got, want := d.noted(), []uint64{18, 33}; !slices.Equal(got, want) {
+		t.Errorf("saved at %d, want %d", got, want)
 	}
 }
 

@@ -26,7 +26,7 @@ func commandsOfScripts() map[string]func(ts *testscript.TestScript, neg bool, ar
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"exits": exits, "result": result, "checkroot": checkRoot, "filemode": fileMode,
 		"lines": lines, "strip": strip, "damage": damage, "longline": longLine, "cut": cut,
-		"startserve": startServe, "stopserve": stopServe, "post": post, "await": await,
+		"startserve": startServe, "stopserve": stopServe, "post": post, "await": await, "awaitlog": awaitLog,
 		"driftfold": driftFold, "hasfold": hasFold, "secretof": secretOf, "tenantof": tenantOf,
 		"damagerow": damageRow, "damagetable": damageTable,
 	}

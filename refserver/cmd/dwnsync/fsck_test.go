@@ -60,6 +60,8 @@ func savedOf(ts *testscript.TestScript, did string, secret store.Secret, entries
 	ctx := context.Background()
 	s := openStore(ts, "drifted")
 	rows := s.Tenant(did)
+	_, err := rows.KeepSecret(ctx, secret)
+	ts.Check(err)
 	for batch := range slices.Chunk(entries, store.MaxBatch) {
 		_, err := rows.Put(ctx, batch)
 		ts.Check(err)

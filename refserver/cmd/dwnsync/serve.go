@@ -29,7 +29,8 @@ type serveFlags struct {
 	dir, addr, urls, tenants *string
 	open                     *bool
 	peer, key, strategy      *string
-	every, rotateEvery       *time.Duration
+	every                    *time.Duration
+	rotateEvery, checkEvery  *time.Duration
 	keepMiB                  *int64
 }
 
@@ -47,6 +48,8 @@ func runServe(ctx context.Context, s std, f *flags) error {
 			fmt.Sprintf("one of %v, for syncs with the peer", engine.Strategies())),
 		rotateEvery: f.Duration("rotate-every", 0,
 			"mean `time` between two rotations of the tenants' secrets; 0 is never: everybody who learns one holds a key of the tenant, and a new one costs each of its nodes summaries and a whole filter"),
+		checkEvery: f.Duration("check-every", 24*time.Hour,
+			"mean `time` between two checks of the tenants' summaries against what is stored, which mend them; 0 is never"),
 		keepMiB: f.Int64("keep", engine.DefaultSegmentBytes>>20, "`MiB` of memory for the filters of others, so that they next send only what has changed"),
 	}
 	if _, err := f.parse(0); err != nil {
@@ -74,8 +77,8 @@ func (o serveFlags) check(f *flags) error {
 	if *o.every < minEvery {
 		return fmt.Errorf("%w: -every %s is too short, the least is %s", errUsage, *o.every, minEvery)
 	}
-	if d := *o.rotateEvery; d != 0 && (d < minEvery || d > maxRotateEvery) {
-		return fmt.Errorf("%w: -rotate-every %s is not 0 and not between %s and %s", errUsage, d, minEvery, maxRotateEvery)
+	if err := errors.Join(usableUpkeep("rotate-every", *o.rotateEvery), usableUpkeep("check-every", *o.checkEvery)); err != nil {
+		return err
 	}
 	if *o.keepMiB < 0 || *o.keepMiB > maxKeepMiB {
 		return fmt.Errorf("%w: -keep %d is not between 0 and %d", errUsage, *o.keepMiB, maxKeepMiB)
@@ -118,10 +121,11 @@ func serveNode(ctx context.Context, s std, f *flags, opt serveFlags, node refser
 	logFlags(f, log)
 	fmt.Fprintf(s.out, "listening on %s\n", opt.place(listener.Addr(), origins))
 	besides := func(ctx context.Context) {
-		var both sync.WaitGroup
-		both.Go(func() { follow(ctx) })
-		both.Go(func() { rotateAgain(ctx, node, *opt.rotateEvery, log) })
-		both.Wait()
+		var all sync.WaitGroup
+		all.Go(func() { follow(ctx) })
+		all.Go(func() { again(ctx, *opt.rotateEvery, func(ctx context.Context) { rotateAll(ctx, node, log) }) })
+		all.Go(func() { again(ctx, *opt.checkEvery, func(ctx context.Context) { checkAll(ctx, node, log) }) })
+		all.Wait()
 	}
 	return serve(ctx, listener, handler, besides, log)
 }

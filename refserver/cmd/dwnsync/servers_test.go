@@ -135,6 +135,18 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Logf("there after %s", time.Since(start))
 }
 
+// awaitLog: awaitlog NAME TEXT waits until the log of a server has TEXT.
+func awaitLog(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: awaitlog NAME TEXT")
+	}
+	for begin := time.Now(); !strings.Contains(ts.ReadFile(args[0]+".log"), args[1]); time.Sleep(poll) {
+		if time.Since(begin) > patience {
+			ts.Fatalf("%s does not log %q:\n%s", args[0], args[1], ts.ReadFile(args[0]+".log"))
+		}
+	}
+}
+
 // client calls the server at url for the tenant whose key file it is.
 func client(ts *testscript.TestScript, url, key string) *refserver.Client {
 	signer, err := auth.ParseSigner([]byte(ts.ReadFile(key)))

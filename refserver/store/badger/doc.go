@@ -8,7 +8,8 @@
 //
 // Opening a store reads all of its tables and compares them with their checksums,
 // about half a second of processor time per GB, on several cores, and the logs that a
-// crash left: a store that is damaged is refused instead of read in part.
+// crash left: a store that is damaged, or lacks what was acknowledged, is refused instead of
+// read in part.
 //
 // Badger writes through memory maps, where a full disk ends the process instead
 // of returning an error. So the store refuses to write before the disk is full:

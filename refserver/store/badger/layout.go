@@ -14,8 +14,8 @@ const layoutVersion = 1
 
 // The storage layout.
 //
-// A folder holds the file DWNSYNC, which marks it as ours, and the folder
-// messages, which is Badger's. Numbers in keys are big-endian, in rows unsigned
+// A folder holds the file DWNSYNC, which marks it as ours, the folder messages, which
+// is Badger's, and the file acknowledged (see the type). Numbers in keys are big-endian, in rows unsigned
 // varints in their shortest form. Rows begin with the version of their own form, now
 // 1, where they have more than one field.
 //
@@ -23,7 +23,8 @@ const layoutVersion = 1
 //	00                         layout version
 //	01 tenant                  tenant row: DID, last position, number of messages
 //	02 upload                  tenant: an upload under way, or chunks that nothing refers to any more
-//	03                         seal key: 32 random bytes
+//	03                         number of the last transaction that was acknowledged (see acknowledged)
+//	04                         seal key: 32 random bytes
 //
 //	rows of a tenant, all under 10 tenant
 //	m ID 00                    message: position, length, first 256 KiB of its canonical DAG-CBOR
@@ -63,14 +64,15 @@ const layoutVersion = 1
 // A fold is an upload that the row f shows instead: the transaction that writes f for
 // a new one gives the one before its row 02 back, so its chunks go, in a crash too.
 //
-// Stores of before there were folds and seal keys have no rows f and 03, and versions of
-// before ignore them, so the layout's version is the same.
+// Stores of before there were folds, numbers and seal keys have no rows f, 03 and 04, and
+// versions of before ignore them, so the layout's version is the same.
 const (
-	rowLayout byte = 0x00
-	rowTenant byte = 0x01
-	rowUpload byte = 0x02
-	rowSeal   byte = 0x03
-	rowOwned  byte = 0x10
+	rowLayout       byte = 0x00
+	rowTenant       byte = 0x01
+	rowUpload       byte = 0x02
+	rowAcknowledged byte = 0x03
+	rowSeal         byte = 0x04
+	rowOwned        byte = 0x10
 
 	kindMessage byte = 'm'
 	kindKey     byte = 'k'
@@ -96,7 +98,8 @@ func nameDigest(name string) digest   { return sha256.Sum256([]byte(name)) }
 
 func layoutKey() []byte { return []byte{rowLayout} }
 
-func sealKeyKey() []byte { return []byte{rowSeal} }
+func sealKeyKey() []byte      { return []byte{rowSeal} }
+func acknowledgedKey() []byte { return []byte{rowAcknowledged} }
 
 func uploadKey(u uploadID) []byte { return append([]byte{rowUpload}, u[:]...) }
 

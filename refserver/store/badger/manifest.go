@@ -1,10 +1,8 @@
 package badger
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"io"
 	"os"
@@ -26,12 +24,9 @@ func listTables(dir string) (files []tableFile, err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	opt := settings(dir, nil)
-	manifest, end, err := dgraph.ReplayManifestFile(f, opt.ExternalMagicVersion, opt)
+	manifest, _, err := dgraph.ReplayManifestFile(f, opt.ExternalMagicVersion, opt)
 	if err != nil {
 		return nil, corrupt("%v", err)
-	}
-	if err := verifyManifestTail(f, end); err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}
 	for id, t := range manifest.Tables {
 		files = append(files, tableFile{table.NewFilename(id, dir), t})
@@ -49,37 +44,55 @@ func noTables(dir string) error {
 	return err
 }
 
-// verifyManifestTail looks at what follows the last change that Badger reads in the
-// manifest f, at byte end: a change whose length reaches beyond the file. Badger takes it
-// for one that a crash cut, and removes the tables that it and all later ones name. That
-// it is, if no part of what follows has the checksum that it states; otherwise its length is
-// damaged. (A change has 4 bytes of length, 4 of checksum, and its content, which the
-// checksum covers. Any other damage to it is an error of the checksum.)
-func verifyManifestTail(f io.ReadSeeker, end int64) error {
-	if _, err := f.Seek(end, io.SeekStart); err != nil {
+// cutManifest cuts from the manifest in dir, if there is one, what follows its last
+// change that is within the file. Badger takes that for a change that a crash cut, or, if
+// it states a length greater than the file's, fails. It was cut by a crash if no part of
+// it has the checksum that it states; otherwise its length is damaged, and that
+// change, and all later ones, would be lost. (A change has 4 bytes of length, 4 of checksum,
+// and its content, which the checksum covers. Any other damage to it is an error of the
+// checksum.) dir must be locked.
+func cutManifest(dir string) (err error) {
+	f, err := os.OpenFile(filepath.Join(dir, dgraph.ManifestFilename), os.O_RDWR, 0)
+	if err != nil {
+		return unlessAbsent(err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	data, err := io.ReadAll(f)
+	if err != nil || len(data) < manifestMagic {
 		return err
 	}
-	r := bufio.NewReader(f)
-	var head [8]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return unlessEOF(err)
-	}
-	poly := crc32.MakeTable(crc32.Castagnoli)
-	want, sum := binary.BigEndian.Uint32(head[4:]), uint32(0)
-	for sum != want { // the change of a new store has no bytes
-		b, err := r.ReadByte()
-		if err != nil {
-			return unlessEOF(err)
+	rest := data[manifestMagic:]
+	for len(rest) >= manifestHead {
+		length := int64(binary.BigEndian.Uint32(rest))
+		if length > int64(len(rest)-manifestHead) {
+			break
 		}
-		sum = crc32.Update(sum, poly, []byte{b})
+		rest = rest[manifestHead+length:]
 	}
-	return corrupt("length of the change at byte %d", end)
-}
-
-// unlessEOF returns err, and nil if it tells the end.
-func unlessEOF(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if len(rest) == 0 {
 		return nil
 	}
-	return err
+	end := int64(len(data) - len(rest))
+	if len(rest) >= manifestHead && hasSum(rest[manifestHead:], binary.BigEndian.Uint32(rest[4:])) {
+		return corrupt("%s: length of the change at byte %d", f.Name(), end)
+	}
+	return errors.Join(f.Truncate(end), f.Sync())
+}
+
+// Bytes before the first change, and before the content of each.
+const (
+	manifestMagic = 8
+	manifestHead  = 8
+)
+
+// hasSum reports whether the first bytes of data, or none, have a CRC-32C.
+func hasSum(data []byte, want uint32) bool {
+	poly, sum := crc32.MakeTable(crc32.Castagnoli), uint32(0)
+	for i := range data {
+		if sum == want {
+			return true
+		}
+		sum = crc32.Update(sum, poly, data[i:i+1])
+	}
+	return sum == want
 }

@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"maps"
@@ -44,6 +45,9 @@ func manifestOf(t *testing.T) (data []byte, begins []int) {
 func tablesIn(t *testing.T, dir string, manifest []byte) (map[string]dgraph.TableManifest, error) {
 	t.Helper()
 	overwrite(t, filepath.Join(dir, dgraph.ManifestFilename), manifest)
+	if err := cutManifest(dir); err != nil {
+		return nil, err
+	}
 	files, err := listTables(dir)
 	tables := make(map[string]dgraph.TableManifest)
 	for _, file := range files {
@@ -78,13 +82,18 @@ func testManifestFlipped(t *testing.T, data []byte) {
 // testManifestCut ends a manifest at any byte: what a crash leaves.
 func testManifestCut(t *testing.T, data []byte, begins []int) {
 	dir, changes := t.TempDir(), 0
-	for n := begins[0]; n < len(data); n++ {
-		if n == begins[changes+1] {
+	whole := len(data) // a change follows that is longer than all before it
+	longer := bytes.Repeat([]byte{7}, 2*whole)
+	data = binary.BigEndian.AppendUint32(bytes.Clone(data), uint32(len(longer)))
+	data = append(binary.BigEndian.AppendUint32(data, castagnoli(longer)), longer[:whole]...)
+	for n := begins[0]; n < len(data); n += long(7) {
+		for changes+1 < len(begins) && n >= begins[changes+1] {
 			changes++
 		}
 		got, err := tablesIn(t, dir, data[:n])
+		left, _ := os.ReadFile(filepath.Join(dir, dgraph.ManifestFilename))
 		want, _ := tablesIn(t, dir, data[:begins[changes]])
-		if err != nil || !maps.Equal(got, want) {
+		if err != nil || !maps.Equal(got, want) || len(left) != begins[changes] {
 			t.Errorf("cut at byte %d of %d: tables %v, want %v (%v)", n, len(data), got, want, err)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	dgraph "github.com/dgraph-io/badger/v4"
-	"github.com/dgraph-io/ristretto/v2/z"
 	"github.com/dwn-sync/dwnsync/refserver/store"
 )
 
@@ -21,11 +20,16 @@ import (
 //   - store.ErrCorrupt if it is damaged,
 //   - store.ErrLayout if a newer version wrote it.
 //
-// It reads all of the store once, to see that it is whole: the tables, the list of
-// tables, and, on Linux and macOS, the logs that a process leaves that did not close
-// its store. What a crash left of a transaction or of an upload is removed. One kind of
-// damage cannot be told from that: if the store was not closed, damage to the last
-// transaction, one Put, say, drops it (see memLog). The caller closes the store.
+// It reads all of the store once, to see that it is whole: the tables, and, on Linux
+// and macOS, the list of tables and the logs that a process leaves that did not close its
+// store. What a crash left of a transaction or of an upload is removed. If writes are
+// missing that were acknowledged, because of damage or because the content is an
+// older copy, it is store.ErrCorrupt, and the error says how to accept the loss.
+//
+// One kind of damage cannot be told from a crash: after a power cut, that to the last
+// writes. The number of the last one is in a file that is not synced with each write, so what
+// the power cut left of it may be older. Those writes are dropped then. The caller
+// closes the store.
 func Open(dir string, opt Options) (*Store, error) {
 	s := &Store{dir: dir, opt: opt}
 	if s.opt.MinFree == 0 {
@@ -46,8 +50,10 @@ func Open(dir string, opt Options) (*Store, error) {
 	if err := s.openContent(filepath.Join(dir, contentName)); err != nil {
 		return nil, errors.Join(openError(dir, err), s.lock.release())
 	}
-	if err := errors.Join(s.checkLayout(), s.sweep()); err != nil {
-		return nil, errors.Join(err, s.Close())
+	for _, step := range []func() error{s.checkAcknowledged, s.checkLayout, s.sweep} {
+		if err := step(); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	return s, nil
 }
@@ -58,27 +64,21 @@ func (s *Store) openContent(content string) (err error) {
 	if s.lock, err = lockFolder(content); err != nil {
 		return err
 	}
-	if err := verifyTables(content); err != nil {
-		return err
-	}
-	if s.lock.held() { // a log of a store in use must not be cut
-		if err := verifyMemLogs(content); err != nil {
+	if s.lock.held() { // what a store in use writes must not be cut
+		if err := cutManifest(content); err != nil {
 			return err
 		}
 	}
-	s.db, err = openBadger(settings(content, s.opt.Logger).WithBypassLockGuard(s.lock.held()))
-	return err
-}
-
-// openBadger tries a second time where a crash between making a memtable's log
-// and giving it a size left an empty file: the first attempt sizes the file and fails
-// on finding it new, the second finds nothing in it. No data is in such a file.
-func openBadger(opt dgraph.Options) (*dgraph.DB, error) {
-	db, err := dgraph.Open(opt)
-	if err != nil && strings.Contains(err.Error(), z.NewFile.Error()) {
-		db, err = dgraph.Open(opt)
+	if err := verifyTables(content); err != nil {
+		return err
 	}
-	return db, err
+	if s.lock.held() {
+		if err := verifyMemLogs(content, filepath.Join(s.dir, asideName)); err != nil {
+			return err
+		}
+	}
+	s.db, err = dgraph.Open(settings(content, s.opt.Logger).WithBypassLockGuard(s.lock.held()))
+	return err
 }
 
 // openError gives what Badger reports a kind. Badger keeps no error chain, so its

@@ -28,8 +28,8 @@ type Options struct {
 const DefaultMinFree = 512 << 20
 
 // minFreeToOpen is what opening a store needs on disk at most: logs that a
-// crash left become tables.
-const minFreeToOpen = 128 << 20
+// crash left become tables (128 MiB), and one is copied (64 MiB).
+const minFreeToOpen = 192 << 20
 
 const (
 	memTableSize = 32 << 20

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	dgraph "github.com/dgraph-io/badger/v4"
 	"github.com/dwn-sync/dwnsync/engine/dwn"
@@ -30,8 +31,8 @@ func (t *tenant) Put(ctx context.Context, batch []store.Entry) ([]store.Outcome,
 				return err
 			}
 		}
-		if w.row == row {
-			return nil
+		if w.row == row && !slices.Contains(outcomes, store.DataAdded) {
+			return errUnchanged // what a message wants was noted when it was accepted
 		}
 		return txn.Set(t.keys.tenant(), w.row.append(nil))
 	})

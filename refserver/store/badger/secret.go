@@ -30,7 +30,7 @@ func (t *tenant) KeepSecret(ctx context.Context, offered store.Secret) (store.Se
 		}
 		if found && !offered.Beats(held) {
 			winner = held
-			return nil
+			return errUnchanged
 		}
 		return txn.Set(t.keys.secret(), appendSecret(nil, offered))
 	})

@@ -27,6 +27,8 @@ type Store struct {
 	// lock keeps other processes out. Zero where Badger does that itself.
 	lock folderLock
 
+	acknowledged acknowledged
+
 	mu      sync.Mutex
 	closed  bool
 	users   sync.WaitGroup // calls between enter and leave
@@ -65,7 +67,7 @@ func (s *Store) Close() error {
 	s.users.Wait()
 	var err error
 	s.closing.Do(func() {
-		if err = errors.Join(s.db.Close(), s.lock.release()); err != nil {
+		if err = errors.Join(s.db.Close(), s.acknowledged.close(), s.lock.release()); err != nil {
 			err = fmt.Errorf("close store in %s: %w", s.dir, err)
 		}
 	})
@@ -82,7 +84,7 @@ func (s *Store) view(ctx context.Context, f func(*dgraph.Txn) error) error {
 }
 
 // update runs f in a transaction that is on disk when update returns, if least
-// bytes are free on it.
+// bytes are free on it. f returns errUnchanged if it wrote nothing.
 func (s *Store) update(ctx context.Context, least int64, f func(*dgraph.Txn) error) error {
 	if err := s.enter(ctx); err != nil {
 		return err
@@ -91,8 +93,18 @@ func (s *Store) update(ctx context.Context, least int64, f func(*dgraph.Txn) err
 	if err := s.room(least); err != nil {
 		return err
 	}
-	return s.db.Update(f)
+	txn := s.db.NewTransaction(true)
+	defer txn.Discard()
+	if err := f(txn); errors.Is(err, errUnchanged) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return s.acknowledged.commit(txn)
 }
+
+// errUnchanged ends an update that has nothing to write, without an error.
+var errUnchanged = errors.New("unchanged")
 
 // Tenant implements store.Store.
 func (s *Store) Tenant(did string) store.Tenant {

@@ -142,8 +142,10 @@ func (u *upload) finish(c cid.Cid, size int64) error {
 	t, d := u.tenant, dataDigest(c)
 	useless := false
 	err := t.write(u.ctx, func(txn *dgraph.Txn) (err error) {
-		if useless, err = has(txn, t.keys.data(d)); err != nil || useless {
+		if useless, err = has(txn, t.keys.data(d)); err != nil {
 			return err
+		} else if useless {
+			return errUnchanged
 		}
 		if stated, err := hasPrefix(txn, t.keys.namesOfSize(d, size)); err != nil {
 			return err
