@@ -269,8 +269,13 @@ func TestMemory(t *testing.T) {
 		run := func() map[string]float64 { return once(t, name, func(b *testing.B) { benchSyncMemory(b, s, both) }) }
 		m := run()
 		same(name, m, run())
-		// The initiator hashes its keys to 8 bytes each, and the filter is there twice.
-		within(t, name, m, "peak-B/item", 10, 150)
+		// The initiator hashes its keys to 8 bytes each, and the filter is there twice. With
+		// the race detector crypto/sha256 allocates for every key.
+		peak := 150.0
+		if raceDetector {
+			peak = 300
+		}
+		within(t, name, m, "peak-B/item", 10, peak)
 		least, most := -0.5, 0.5
 		if s == engine.StrategySegmented {
 			least, most = 48, 80 // at least the key, and what it is hashed to

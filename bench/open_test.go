@@ -80,8 +80,12 @@ func (f savedFixture) save(ctx context.Context, tail int) error {
 	if err != nil {
 		return err
 	}
+	secret := f.secretAfter(tail) // summaries are saved under the one that the tenant has
+	if _, err := s.Tenant(f.tenant()).KeepSecret(ctx, secret); err != nil {
+		return errors.Join(err, s.Close())
+	}
 	keeper := summaries.Open(logs{s, uint64(tail), new(int)}, summaries.Options{SaveEvery: 1})
-	_, err = keeper.View(ctx, f.tenant(), wholeScope, f.secretAfter(tail))
+	_, err = keeper.View(ctx, f.tenant(), wholeScope, secret)
 	return errors.Join(err, keeper.Close(), s.Close())
 }
 
