@@ -38,6 +38,43 @@
 // the responder says what to send instead. Where neither leads to roots that prove the sync, the
 // ladder goes on: a sketch under a fresh salt, then roots of ranges that are divided where they
 // differ, down to lists of the IDs of some hundred items each, then lists of everything.
+//
+// # The engine as a library
+//
+// What a caller writes, in this order; each step works without the next one.
+//
+//  1. A [Replica]. View is a snapshot of the keys, which nothing written later changes; Put
+//     decides what is stored, and derives the key from the payload. [SecretKeeper] and
+//     [KeysView] are the rest of it where everything is in memory. n items cost O(n) in each
+//     round on each side: all keys are read, sorted where Keys sorts them, and hashed, and for
+//     StrategySketch the summaries of all are computed besides.
+//  2. [Summarised] of its views: a root, kept up to date by [summary.Hasher] under the
+//     replica's secret. Only what differs is hashed then; filters and lists still read all
+//     keys, and StrategySketch still computes summaries of all.
+//  3. [Linear]: a [summary.Set] that is caught up with a log of arrivals where a view is
+//     taken. StrategySketch reads no keys but those that differ; O(n) is left to filters,
+//     lists, and the later steps of the ladder.
+//  4. [Logged], RespondOptions.Sealer at the responder ([NewSealer]) and Options.Cursor at
+//     the initiator: StrategyCursor costs what came in since the last sync.
+//  5. A [Transport] of frames, answered by [Respond]; or of bytes, a [ByteTransport], which
+//     [Serve] answers. Signatures, rights and deadlines are around it, not in it.
+//
+// Package enginetest has a test that every Replica has to pass, and one in memory that has
+// all of the above. The module in testdata/external implements it from outside.
+//
+// A sync that broke off is resumed by another call of [Sync]: the items of the rounds that
+// were answered are stored, and a responder keeps nothing between rounds that a request needs.
+// Worth saving with a replica are its secret, the CursorMemory of each peer
+// ([CursorMemory.AppendBinary]), and what it keeps of summaries; losing them costs rounds, not
+// items. The first sync of two replicas takes one round more by StrategySketch and
+// StrategyCursor: they have no secret in common yet.
+//
+// Limits: a payload has at most wire.MaxItem bytes (1.06 MiB). A reply has 64 MiB of items
+// and a request 32 MiB and 16384 items, unless [Limits] say otherwise: what is left goes in the
+// next round. A summary has at most 64 MiB: the list of all IDs, the last step of the ladder,
+// takes 32 bytes each, so beyond 2 097 152 items a sync that gets that far ends with ErrIncomplete.
+// A summary.Set has positions below 2^32. A View is for one goroutine; a Replica that serves
+// several syncs at once must be safe for that, and the engine starts no goroutine of its own.
 package engine
 
 import (
