@@ -2,7 +2,6 @@ package summary
 
 import (
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"testing"
 )
@@ -15,7 +14,7 @@ func TestIndexMemory(t *testing.T) {
 		last = 3_000_000
 	}
 	random := rand.New(rand.NewPCG(1, 7))
-	before := heapBytes()
+	before := HeapBytes()
 	x := NewIndex(48)
 	worst, where, next := 0.0, 0, 10_000
 	for i := range last {
@@ -26,7 +25,7 @@ func TestIndexMemory(t *testing.T) {
 		}
 		if n == next || n == last {
 			next = n * 7 / 4
-			got, size := heapBytes()-before, x.Size()
+			got, size := HeapBytes()-before, x.Size()
 			t.Logf("n = %d: %.2f bytes an entry in the heap, %.2f by Size", n, float64(got)/float64(n), float64(size)/float64(n))
 			if got > 12*n || got > size*103/100 || got < size*97/100 {
 				t.Errorf("n = %d: %d bytes in the heap, Size says %d", n, got, size)
@@ -42,15 +41,6 @@ func TestIndexMemory(t *testing.T) {
 	}
 }
 
-// heapBytes returns the bytes of the heap in use, after a collection.
-func heapBytes() int {
-	var stats runtime.MemStats
-	runtime.GC()
-	runtime.GC()
-	runtime.ReadMemStats(&stats)
-	return int(stats.HeapAlloc)
-}
-
 // TestIndexWideMemory: short IDs of 64 bits take 14 bytes an entry, and 12 from where
 // their upper bits follow from the page.
 func TestIndexWideMemory(t *testing.T) {
@@ -63,9 +53,9 @@ func TestIndexWideMemory(t *testing.T) {
 	for i := range entries {
 		entries[i] = IndexEntry{random.Uint64(), uint32(i)}
 	}
-	before := heapBytes()
+	before := HeapBytes()
 	x := BuildIndex(64, entries)
-	each := float64(heapBytes()-before) / float64(n)
+	each := float64(HeapBytes()-before) / float64(n)
 	t.Logf("n = %d: %.2f bytes an entry in the heap, %.2f by Size", n, each, float64(x.Size())/float64(n))
 	if limit := map[bool]float64{true: 14, false: 12}[x.topped]; each > limit || x.topped != (n <= 1<<16*pageLoad-pageLoad) {
 		t.Errorf("%.2f bytes an entry, topped is %t", each, x.topped)

@@ -160,15 +160,15 @@ func TestTableFold(t *testing.T) {
 // TestTableMemory: a table takes what Size says, and a snapshot as much again at most,
 // when all pages were written since.
 func TestTableMemory(t *testing.T) {
-	before := heapInUse()
+	before := int64(summary.HeapBytes())
 	table := summary.NewTable(coderOf(1, summary.Params{}))
 	table.Grow(func(func(uint64) bool) {}, 1_000_000)
-	alone := heapInUse() - before
+	alone := int64(summary.HeapBytes()) - before
 	snapshot := table.Snapshot()
 	for short := range uint64(50_000) {
 		table.Insert(short * 0x9e3779b97f4a7c15)
 	}
-	both, size := heapInUse()-before, int64(table.Size())
+	both, size := int64(summary.HeapBytes())-before, int64(table.Size())
 	if max(alone-size, size-alone) > size/20 || max(both-2*size, 2*size-both) > size/20 {
 		t.Errorf("Size is %d; a table takes %d, with a snapshot %d", size, alone, both)
 	}

@@ -51,12 +51,12 @@ func TestTreeMemory(t *testing.T) {
 		"bursts":       {100_000, func(i int) int64 { return int64(i/500)<<36 + int64(i%500) }},
 	} {
 		items := evenItems(c.n, c.at)
-		before := heapInUse()
+		before := int64(summary.HeapBytes())
 		tree := unrefined(items)
 		if err := tree.Refine(summary.Bucket{}, items); err != nil {
 			t.Fatal(err)
 		}
-		got := heapInUse() - before
+		got := int64(summary.HeapBytes()) - before
 		t.Logf("%s: %.2f bytes per item", name, float64(got)/float64(c.n))
 		if perItem := float64(got) / float64(c.n); perItem > 6 || perItem < 1 {
 			t.Errorf("%s: %.2f bytes per item", name, perItem)
@@ -66,14 +66,6 @@ func TestTreeMemory(t *testing.T) {
 		}
 		runtime.KeepAlive(items)
 	}
-}
-
-func heapInUse() int64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }
 
 // BenchmarkTreeFill builds a tree one item at a time, in the order of time or in random

@@ -1,6 +1,9 @@
 package summary
 
-import "fmt"
+import (
+	"fmt"
+	"runtime"
+)
 
 // NodeCount returns how many nodes t has.
 func (t *Tree) NodeCount() int { return t.nodes }
@@ -52,4 +55,13 @@ func (c *treeCheck) branch(b *branch, covers Bucket, depth int) error {
 		}
 	}
 	return nil
+}
+
+// HeapBytes returns the bytes of the heap in use, after a collection.
+func HeapBytes() int {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return int(stats.HeapAlloc)
 }

@@ -3,7 +3,6 @@ package badger
 import (
 	"bytes"
 	"encoding/binary"
-	"hash/crc32"
 	"io"
 	"slices"
 
@@ -215,7 +214,7 @@ func cutChecksum(data []byte) (rest, sum []byte, ok bool) {
 // absent because it is 0.
 func appendChecksum(dst, data []byte) []byte {
 	const field2 = 2 << 3 // and 0, a varint
-	sum := crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
+	sum := castagnoli(data)
 	if sum == 0 {
 		return dst
 	}
