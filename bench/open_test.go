@@ -81,7 +81,7 @@ func (f savedFixture) save(ctx context.Context, tail int) error {
 		return err
 	}
 	secret := f.secretAfter(tail) // summaries are saved under the one that the tenant has
-	if _, err := s.Tenant(f.tenant()).KeepSecret(ctx, secret); err != nil {
+	if _, err := s.Tenant(f.tenant()).KeepSecret(ctx, nil, secret); err != nil {
 		return errors.Join(err, s.Close())
 	}
 	keeper := summaries.Open(logs{s, uint64(tail), new(int)}, summaries.Options{SaveEvery: 1})

@@ -203,7 +203,7 @@ func (w *world) create(tb testing.TB, name string, messages []datasets.Message, 
 		w.write(tb, s, batch)
 	}
 	if secret != nil {
-		if _, err := s.Tenant(w.tenant).KeepSecret(tb.Context(), *secret); err != nil {
+		if _, err := s.Tenant(w.tenant).KeepSecret(tb.Context(), nil, *secret); err != nil {
 			tb.Fatal(err)
 		}
 	}

@@ -37,6 +37,7 @@ type Client struct {
 	tenant string
 	signer *auth.Signer
 	http   *http.Client
+	nonces nonces
 }
 
 // NewClient returns a client of the server at origin, a URL without path, that
@@ -76,27 +77,43 @@ type transport struct {
 	client    *Client
 	scope     dwn.Scope
 	direction auth.Direction
-	authBytes atomic.Int64 // of AUTH frames, which the engine does not see
+	authBytes atomic.Int64 // of AUTH frames and refused requests, which the engine does not see
 }
 
-// Exchange signs and posts one request.
+// Exchange signs and posts one request, and once more where the server asks for its
+// nonce. So that it can, it keeps the items until an answer begins: no more than one request
+// may have, see engine.Limits.RequestBytes.
 func (t *transport) Exchange(ctx context.Context, head []wire.Frame, items iter.Seq2[wire.Frame, error]) (iter.Seq2[wire.Frame, error], error) {
-	token, err := t.sign(head)
-	if err != nil {
-		return nil, err
-	}
-	first := wire.Frame{Type: wire.TypeAuth, Body: []byte(token)}
-	t.authBytes.Add(int64(first.Size()))
-	body := newFrameReader(wire.Join(append([]wire.Frame{first}, head...), items))
-	defer body.Close()
-	resp, err := t.client.post(ctx, body)
+	again := newRepeatable(items)
+	defer again.close()
+	var reply io.ReadCloser
+	err := t.client.nonces.do(func(nonce string) (err error) {
+		reply, err = t.post(ctx, nonce, head, again)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	return func(yield func(wire.Frame, error) bool) {
-		defer resp.Close()
-		wire.Decode(resp)(yield)
+		defer reply.Close()
+		wire.Decode(reply)(yield)
 	}, nil
+}
+
+func (t *transport) post(ctx context.Context, nonce string, head []wire.Frame, items *repeatable) (io.ReadCloser, error) {
+	token, err := t.sign(nonce, head)
+	if err != nil {
+		return nil, err
+	}
+	first := wire.Frame{Type: wire.TypeAuth, Body: []byte(token)}
+	body := newFrameReader(wire.Join(append([]wire.Frame{first}, head...), items.frames()))
+	reply, err := t.client.post(ctx, body)
+	taken := body.end()
+	if _, stale := errors.AsType[*nonceError](err); !stale {
+		taken = int64(first.Size()) // the engine counts the others
+	}
+	t.authBytes.Add(taken)
+	return reply, err
 }
 
 // post sends the frames of a request and returns those of the reply.
@@ -134,11 +151,12 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader, 
 	return resp, nil
 }
 
-func (t *transport) sign(head []wire.Frame) (string, error) {
+func (t *transport) sign(nonce string, head []wire.Frame) (string, error) {
 	claims, err := auth.NewClaims(t.client.origin, t.client.tenant, time.Now(), rand.Reader)
 	if err != nil {
 		return "", err
 	}
+	claims.Nonce = nonce
 	return t.client.signer.SignInit(auth.InitClaims{
 		Claims: claims, Scope: t.scope, Direction: t.direction, Frames: auth.Digest(wire.Hash(head)),
 	})
@@ -151,6 +169,7 @@ func (c *Client) do(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	nonce := c.nonces.hear(resp.Header)
 	if resp.StatusCode/100 == 2 {
 		return resp, nil
 	}
@@ -163,21 +182,55 @@ func (c *Client) do(req *http.Request) (*http.Response, error) {
 	if json.Unmarshal(text, p) != nil || p.Status != resp.StatusCode {
 		return nil, fmt.Errorf("%w: %s %s: status %s", ErrServer, req.Method, req.URL.Path, resp.Status)
 	}
+	if p.Status == http.StatusUnauthorized && p.Code == codeNonce && nonce != "" {
+		return nil, &nonceError{p, nonce}
+	}
 	return nil, p
 }
 
-// call makes a signed request that is no sync, and returns the body of the answer.
-// The digest is that of the request's body.
-func (c *Client) call(ctx context.Context, method, path string, body io.Reader, size int64, digest auth.Digest) (io.ReadCloser, error) {
+// upload is the body of a call; open is nil where there is none.
+type upload struct {
+	open   func() (io.ReadCloser, error) // from its beginning, at every call
+	size   int64
+	digest auth.Digest
+}
+
+func uploadOf(text []byte) upload {
+	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil }
+	return upload{open, int64(len(text)), auth.DigestOf(text)}
+}
+
+// call makes a signed request that is no sync, and once more where the server asks for
+// its nonce. It returns the body of the answer.
+func (c *Client) call(ctx context.Context, method, path string, body upload) (answer io.ReadCloser, err error) {
+	err = c.nonces.do(func(nonce string) (err error) {
+		answer, err = c.callOnce(ctx, nonce, method, path, body)
+		return err
+	})
+	return answer, err
+}
+
+func (c *Client) callOnce(ctx context.Context, nonce, method, path string, body upload) (io.ReadCloser, error) {
 	claims, err := auth.NewClaims(c.origin, c.tenant, time.Now(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	token, err := c.signer.SignRequest(auth.RequestClaims{Claims: claims, Method: method, URL: c.origin + path, Body: digest})
+	claims.Nonce = nonce
+	token, err := c.signer.SignRequest(auth.RequestClaims{Claims: claims, Method: method, URL: c.origin + path, Body: body.digest})
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.send(ctx, method, path, body, size, "Authorization", authScheme+" "+token)
+	var data io.Reader
+	if body.open != nil {
+		opened, err := body.open()
+		if err != nil {
+			return nil, err
+		}
+		reader := &uploadReader{data: opened}
+		defer reader.Close()
+		data = reader
+	}
+	resp, err := c.send(ctx, method, path, data, body.size, "Authorization", authScheme+" "+token)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +257,7 @@ func (c *Client) PostMessage(ctx context.Context, r Record) (Written, error) {
 }
 
 func (c *Client) callJSON(ctx context.Context, method, path string, body []byte, v any) error {
-	resp, err := c.call(ctx, method, path, bytes.NewReader(body), int64(len(body)), auth.DigestOf(body))
+	resp, err := c.call(ctx, method, path, uploadOf(body))
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ func newDraft(t testing.TB, url string, signer *auth.Signer) *draft {
 	if err != nil {
 		t.Fatal(err)
 	}
+	claims.Nonce = nonceOf(t, url)
 	return &draft{
 		signer: signer, claims: auth.InitClaims{Claims: claims, Direction: auth.Both}, contentType: refserver.MediaType,
 		head: []wire.Frame{body(t, wire.TypeInit, wire.Init{Version: wire.Version, Direction: wire.Both, Budget: 1 << 20})},
@@ -215,6 +216,18 @@ func TestGate(t *testing.T) {
 	}
 }
 
+// nonceOf returns the newest nonce of the server: within a minute of its start it takes no
+// token without one.
+func nonceOf(t testing.TB, url string) string {
+	t.Helper()
+	resp, err := http.Get(url + "/v1/info")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.Header.Get(refserver.NonceHeader)
+}
+
 // request makes a signed call that is no sync; token is spoiled by spoil.
 func request(t testing.TB, signer *auth.Signer, method, url, path string, data []byte, spoil func(*auth.RequestClaims)) (int, refserver.Problem) {
 	t.Helper()
@@ -222,6 +235,7 @@ func request(t testing.TB, signer *auth.Signer, method, url, path string, data [
 	if err != nil {
 		t.Fatal(err)
 	}
+	claims.Nonce = nonceOf(t, url)
 	c := auth.RequestClaims{Claims: claims, Method: method, URL: url + path, Body: auth.DigestOf(data)}
 	if spoil != nil {
 		spoil(&c)

@@ -20,6 +20,7 @@ type frameReader struct {
 	next   func() (wire.Frame, error, bool)
 	stop   func()
 	buf    bytes.Buffer
+	taken  int64 // bytes that were read
 	failed error
 }
 
@@ -47,7 +48,17 @@ func (f *frameReader) Read(p []byte) (int, error) {
 	if f.buf.Len() == 0 {
 		return 0, f.failed
 	}
-	return f.buf.Read(p)
+	n, err := f.buf.Read(p)
+	f.taken += int64(n)
+	return n, err
+}
+
+// end closes f and returns how many of its bytes were read.
+func (f *frameReader) end() int64 {
+	_ = f.Close() // it has no error
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.taken
 }
 
 // Close ends the sequence. It may be called more than once.

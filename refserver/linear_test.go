@@ -178,7 +178,7 @@ func TestLinearDrift(t *testing.T) {
 		wrong, right := emptyNode(t), emptyNode(t)
 		writeAll(t, wrong, did, entries[:80])
 		writeAll(t, right, did, entries[60:100])
-		secret, err := wrong.Store.Tenant(did).KeepSecret(t.Context(), store.Secret{Generation: 1})
+		secret, err := wrong.Store.Tenant(did).KeepSecret(t.Context(), nil, store.Secret{Generation: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -91,7 +91,7 @@ func TestWrongSummaries(t *testing.T) {
 	did, entries := someMessages(t, 120)
 	for name, spoil := range map[string]func(t *testing.T, n *Node){
 		"saved drift": func(t *testing.T, n *Node) {
-			secret, err := n.Store.Tenant(did).KeepSecret(t.Context(), store.Secret{Generation: 1})
+			secret, err := n.Store.Tenant(did).KeepSecret(t.Context(), nil, store.Secret{Generation: 1})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -254,7 +254,7 @@ func holdGeneration(t *testing.T, n Node, did string, generation uint64) {
 	if generation == 0 {
 		return
 	}
-	if _, err := n.Store.Tenant(did).KeepSecret(t.Context(), store.Secret{Generation: generation}); err != nil {
+	if _, err := n.Store.Tenant(did).KeepSecret(t.Context(), nil, store.Secret{Generation: generation}); err != nil {
 		t.Fatal(err)
 	}
 }

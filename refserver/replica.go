@@ -46,7 +46,7 @@ func (r replica) View(ctx context.Context) (engine.View, error) {
 
 // keptView returns nil where there is no secret or, for now, no summaries to be had.
 func (r replica) keptView(ctx context.Context, v view) (engine.View, error) {
-	secret, ok, err := r.tenant.Secret(ctx)
+	secret, ok, err := r.tenant.Secret(ctx, nil)
 	if err != nil || !ok {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func (r replica) checkScope(ctx context.Context, entries []store.Entry, results 
 
 // Secret returns the tenant's secret.
 func (r replica) Secret(ctx context.Context) (engine.Secret, bool, error) {
-	s, ok, err := r.tenant.Secret(ctx)
+	s, ok, err := r.tenant.Secret(ctx, nil)
 	return engineSecret(s), ok, err
 }
 
@@ -163,7 +163,7 @@ const maxAhead = 1 << 32
 // time. One that is too far ahead is not kept; the sync goes on under the node's own.
 func (r replica) KeepSecret(ctx context.Context, offered engine.Secret) (engine.Secret, error) {
 	next := store.Secret{Generation: offered.Generation, ID: offered.ID, Key: offered.Key}
-	held, ok, err := r.tenant.Secret(ctx)
+	held, ok, err := r.tenant.Secret(ctx, nil)
 	if err != nil || ok && !next.Beats(held) {
 		return engineSecret(held), err
 	}

@@ -21,7 +21,7 @@ var ErrLastSecret = errors.New("secret is of the last generation")
 // gets its first. Making the summaries costs some seconds for 10^6 messages.
 func (n Node) Rotate(ctx context.Context, did string) (store.Secret, error) {
 	rows := n.Store.Tenant(did)
-	held, _, err := rows.Secret(ctx)
+	held, _, err := rows.Secret(ctx, nil)
 	if err != nil {
 		return store.Secret{}, err
 	}
@@ -37,7 +37,7 @@ func (n Node) Rotate(ctx context.Context, did string) (store.Secret, error) {
 
 // keepSecret keeps a tenant's secret and tells the Keeper, if there is one.
 func (n Node) keepSecret(ctx context.Context, did string, next store.Secret) (store.Secret, error) {
-	kept, err := n.Store.Tenant(did).KeepSecret(ctx, next)
+	kept, err := n.Store.Tenant(did).KeepSecret(ctx, nil, next)
 	if n.Keeper != nil && err == nil {
 		n.Keeper.Rotated(did)
 	}

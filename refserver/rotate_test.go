@@ -89,7 +89,7 @@ func viewKept(t *testing.T, n refserver.Node, did string) *summaries.View {
 
 func secretOfNode(t *testing.T, n refserver.Node, did string) store.Secret {
 	t.Helper()
-	secret, ok, err := n.Store.Tenant(did).Secret(t.Context())
+	secret, ok, err := n.Store.Tenant(did).Secret(t.Context(), nil)
 	if err != nil || !ok {
 		t.Fatalf("no secret: %v", err)
 	}
@@ -133,9 +133,9 @@ func (t logTenant) Log(ctx context.Context, from uint64) iter.Seq2[store.LogEntr
 	return t.Tenant.Log(ctx, from)
 }
 
-func (t logTenant) KeepSecret(ctx context.Context, s store.Secret) (store.Secret, error) {
+func (t logTenant) KeepSecret(ctx context.Context, label []byte, s store.Secret) (store.Secret, error) {
 	t.logs.Store(0)
-	return t.Tenant.KeepSecret(ctx, s)
+	return t.Tenant.KeepSecret(ctx, label, s)
 }
 
 // TestRotateNot: a rotation that cannot be leaves the secret as it is.
@@ -162,7 +162,7 @@ func TestRotateNot(t *testing.T) {
 		t.Errorf("the secret changed: generation %d", got.Generation)
 	}
 	last := store.Secret{Generation: math.MaxUint64}
-	if _, err := n.Store.Tenant(did).KeepSecret(t.Context(), last); err != nil {
+	if _, err := n.Store.Tenant(did).KeepSecret(t.Context(), nil, last); err != nil {
 		t.Fatal(err)
 	}
 	n.Keeper = nil
@@ -203,9 +203,9 @@ func (s slowStore) Tenant(did string) store.Tenant { return slowTenant{s.Store.T
 
 type slowTenant struct{ store.Tenant }
 
-func (t slowTenant) KeepSecret(ctx context.Context, s store.Secret) (store.Secret, error) {
+func (t slowTenant) KeepSecret(ctx context.Context, label []byte, s store.Secret) (store.Secret, error) {
 	time.Sleep(300 * time.Millisecond)
-	return t.Tenant.KeepSecret(ctx, s)
+	return t.Tenant.KeepSecret(ctx, label, s)
 }
 
 func awaitSaved(t *testing.T, n refserver.Node, did, name string) {

@@ -35,7 +35,7 @@ func TestSegments(t *testing.T) {
 			put(t, here, did, old)
 			put(t, there, did, old)
 			for _, n := range []refserver.Node{here, there} {
-				if _, err := n.Store.Tenant(did).KeepSecret(t.Context(), store.Secret{Key: [32]byte{7}}); err != nil {
+				if _, err := n.Store.Tenant(did).KeepSecret(t.Context(), nil, store.Secret{Key: [32]byte{7}}); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -40,9 +40,11 @@ type ServerOptions struct {
 	// SegmentBytes bounds the segmented filters that are kept in memory for the next
 	// sync of whoever sent them; default engine.DefaultSegmentBytes, none if negative.
 	SegmentBytes int64
-	Clock        func() time.Time // default time.Now
-	Logger       *slog.Logger     // default none
-	Version      string           // of the program, for GET /v1/info
+	// Replay remembers tokens; default one of its own. Servers of one origin share one.
+	Replay  *auth.ReplayCache
+	Clock   func() time.Time // default time.Now
+	Logger  *slog.Logger     // default none
+	Version string           // of the program, for GET /v1/info
 }
 
 // Server is the HTTP handler of a node. It is safe for concurrent use.
@@ -83,7 +85,7 @@ func NewServer(node Node, opt ServerOptions) (*Server, error) {
 	}
 	var err error
 	s.verifier, err = auth.NewVerifier(auth.VerifierOptions{
-		Audience: opt.Origins, Resolver: node.Resolver, Clock: opt.Clock, Admit: s.admit,
+		Audience: opt.Origins, Resolver: node.Resolver, Clock: opt.Clock, Admit: s.admit, Replay: opt.Replay,
 	})
 	if err != nil {
 		return nil, err
@@ -110,6 +112,7 @@ func (s *Server) routes() *http.ServeMux {
 				_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(tokenTime)) // not every connection has deadlines
 			}
 			if err := h(w, r); err != nil {
+				s.tellNonce(w)
 				s.writeProblem(w, r, err)
 			}
 		})
@@ -126,7 +129,14 @@ func (s *Server) routes() *http.ServeMux {
 }
 
 // ServeHTTP answers one request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.tellNonce(w)
+	s.mux.ServeHTTP(w, r)
+}
+
+// tellNonce sets the header of an answer that has not begun. It is in all of them, and
+// set anew where the request may have taken long enough for it to change.
+func (s *Server) tellNonce(w http.ResponseWriter) { w.Header().Set(NonceHeader, s.verifier.Nonce()) }
 
 // Info is what GET /v1/info tells anybody.
 type Info struct {

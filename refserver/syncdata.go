@@ -125,7 +125,7 @@ func (c *Client) sendData(ctx context.Context, tenant store.Tenant, scope dwn.Sc
 // GetData fetches the record data that id names into tenant's store, which
 // verifies it. It returns the number of bytes that came.
 func (c *Client) GetData(ctx context.Context, tenant store.Tenant, id cid.Cid) (int64, error) {
-	resp, err := c.call(ctx, http.MethodGet, "/v1/data/"+id.String(), nil, 0, auth.DigestOf(nil))
+	resp, err := c.call(ctx, http.MethodGet, "/v1/data/"+id.String(), upload{digest: auth.DigestOf(nil)})
 	if err != nil {
 		return 0, err
 	}
@@ -136,36 +136,34 @@ func (c *Client) GetData(ctx context.Context, tenant store.Tenant, id cid.Cid) (
 }
 
 // PutData sends the record data that id names from tenant's store, reading it
-// twice: the token is bound to a hash of the body. It returns the number of
+// twice, and a third time where the server asks for its nonce: the token is bound to a
+// hash of the body. It returns the number of
 // bytes, or store.ErrNotFound where the data is not held here.
 func (c *Client) PutData(ctx context.Context, tenant store.Tenant, id cid.Cid) (int64, error) {
-	digest, err := digestData(ctx, tenant, id)
+	body, err := uploadData(ctx, tenant, id)
 	if err != nil {
 		return 0, err
 	}
-	data, size, err := tenant.OpenData(ctx, id)
+	resp, err := c.call(ctx, http.MethodPut, "/v1/data/"+id.String(), body)
 	if err != nil {
 		return 0, err
 	}
-	defer data.Close()
-	resp, err := c.call(ctx, http.MethodPut, "/v1/data/"+id.String(), data, size, digest)
-	if err != nil {
-		return 0, err
-	}
-	return size, resp.Close()
+	return body.size, resp.Close()
 }
 
-func digestData(ctx context.Context, tenant store.Tenant, id cid.Cid) (auth.Digest, error) {
-	data, _, err := tenant.OpenData(ctx, id)
+func uploadData(ctx context.Context, tenant store.Tenant, id cid.Cid) (upload, error) {
+	open := func() (io.ReadCloser, error) {
+		data, _, err := tenant.OpenData(ctx, id)
+		return data, err
+	}
+	data, err := open()
 	if err != nil {
-		return auth.Digest{}, err
+		return upload{}, err
 	}
 	defer data.Close()
 	hash := sha256.New()
-	if _, err := io.Copy(hash, data); err != nil {
-		return auth.Digest{}, err
-	}
-	return auth.Digest(hash.Sum(nil)), nil
+	size, err := io.Copy(hash, data)
+	return upload{open, size, auth.Digest(hash.Sum(nil))}, err
 }
 
 type countingReader struct {

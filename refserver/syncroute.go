@@ -43,6 +43,7 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	s.tellNonce(w)
 	w.Header().Set("Content-Type", MediaType)
 	s.writeFrames(w, r, reply)
 	return nil

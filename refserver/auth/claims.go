@@ -55,6 +55,7 @@ type Claims struct {
 	Expires  time.Time // at most MaxLifetime after IssuedAt
 	ID       string    // at least 128 random bits in base64url, never used twice
 	Tenant   string    // DID whose data it is about
+	Nonce    string    // what the server last gave out, if it asked for that; else empty
 	Signer   string    // DID of the key; set by Verifier, ignored when signing
 	KeyID    string    // DID URL of the key; likewise
 }
@@ -99,6 +100,7 @@ type wireClaims struct {
 	Exp       json.Number     `json:"exp"`
 	Jti       string          `json:"jti"`
 	Tenant    string          `json:"tenant"`
+	Nonce     string          `json:"nonce,omitempty"`
 	Scope     json.RawMessage `json:"scope,omitempty"`
 	Direction Direction       `json:"direction,omitempty"`
 	Frames    string          `json:"frames,omitempty"`
@@ -108,7 +110,7 @@ type wireClaims struct {
 }
 
 func (c Claims) wire() wireClaims {
-	return wireClaims{Aud: c.Audience, Iat: numericDate(c.IssuedAt), Exp: numericDate(c.Expires), Jti: c.ID, Tenant: c.Tenant}
+	return wireClaims{Aud: c.Audience, Iat: numericDate(c.IssuedAt), Exp: numericDate(c.Expires), Jti: c.ID, Tenant: c.Tenant, Nonce: c.Nonce}
 }
 
 // SignInit returns a SYNC_INIT token with the claims.
@@ -145,6 +147,7 @@ func parseClaims(obj object) (c Claims, err error) {
 	c.Expires, errs[2] = obj.date("exp")
 	c.ID, errs[3] = obj.must("jti")
 	c.Tenant, errs[4] = obj.must("tenant")
+	c.Nonce, errs[5] = obj.nonce()
 	if err := cmp.Or(errs[:]...); err != nil {
 		return c, err
 	}
@@ -161,7 +164,7 @@ func parseClaims(obj object) (c Claims, err error) {
 }
 
 func parseInit(obj object) (c InitClaims, err error) {
-	if err := obj.only("aud", "iat", "exp", "jti", "tenant", "scope", "direction", "frames"); err != nil {
+	if err := obj.only("aud", "iat", "exp", "jti", "tenant", "nonce", "scope", "direction", "frames"); err != nil {
 		return c, err
 	}
 	if c.Claims, err = parseClaims(obj); err != nil {
@@ -182,7 +185,7 @@ func parseInit(obj object) (c InitClaims, err error) {
 }
 
 func parseRequest(obj object) (c RequestClaims, err error) {
-	if err := obj.only("aud", "iat", "exp", "jti", "tenant", "htm", "htu", "body"); err != nil {
+	if err := obj.only("aud", "iat", "exp", "jti", "tenant", "nonce", "htm", "htu", "body"); err != nil {
 		return c, err
 	}
 	if c.Claims, err = parseClaims(obj); err != nil {

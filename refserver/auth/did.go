@@ -17,17 +17,22 @@ const (
 	maxKey58      = 1 + 64 // the multibase text of a did:key: base58 is quadratic
 )
 
-// Document is what a DID resolves to, as far as it matters here. Keys maps the ID
-// of a key, a DID URL that begins with DID and '#', to the key. It must not be
+// Document is what a DID resolves to, as far as it matters here. It must not be
 // changed once a resolver has returned it.
 type Document struct {
-	DID  string
+	DID string
+	// Keys maps the ID of a key, a DID URL that begins with DID and '#', to the key.
+	// Each of them may sign DWN messages.
 	Keys map[string]PublicKey
+	// Authentication has those IDs of Keys that may also sign tokens: the
+	// verification relationship "authentication" of W3C DID Core 1.0 §5.3.1.
+	Authentication map[string]bool
 }
 
 // Resolver finds the document of a DID. Implementations are safe for concurrent
-// use. They return ErrUnsupportedMethod for methods that they do not know, and
-// ErrDID or ErrKey for a DID that cannot have a document.
+// use. They return ErrUnsupportedMethod for methods that they do not know, ErrDID or
+// ErrKey for a DID that cannot have a document or has one without a usable key, and
+// ErrUnresolved if they cannot get it at present.
 type Resolver interface {
 	Resolve(ctx context.Context, did string) (Document, error)
 }
@@ -106,7 +111,8 @@ func ParseDID(did string) (Document, error) {
 	if err != nil {
 		return Document{}, fmt.Errorf("%s: %w", clip(did), err)
 	}
-	return Document{DID: did, Keys: map[string]PublicKey{did + "#" + fragment: key}}, nil
+	keyID := did + "#" + fragment
+	return Document{DID: did, Keys: map[string]PublicKey{keyID: key}, Authentication: map[string]bool{keyID: true}}, nil
 }
 
 // The multicodec prefixes of did:key, as varints. Comparing their bytes also
@@ -161,8 +167,9 @@ func parseDIDJWK(id string) (PublicKey, error) {
 }
 
 // findKey resolves the DID of a key ID and returns both. The key ID has to be a
-// whole DID URL with a fragment that the document lists.
-func findKey(ctx context.Context, r Resolver, keyID string) (did string, key PublicKey, err error) {
+// whole DID URL with a fragment that the document lists; for a token, one that the
+// document lists for authentication.
+func findKey(ctx context.Context, r Resolver, keyID string, token bool) (did string, key PublicKey, err error) {
 	if len(keyID) > maxKeyID {
 		return "", PublicKey{}, fmt.Errorf("%w: key ID of %d bytes, at most %d are allowed", ErrDID, len(keyID), maxKeyID)
 	}
@@ -180,6 +187,9 @@ func findKey(ctx context.Context, r Resolver, keyID string) (did string, key Pub
 	key, ok = doc.Keys[keyID]
 	if !ok || doc.DID != did {
 		return "", PublicKey{}, fmt.Errorf("%w: %s has no key of that ID", ErrKey, clip(did))
+	}
+	if token && !doc.Authentication[keyID] {
+		return "", PublicKey{}, fmt.Errorf("%w: %s does not list that key for authentication, so it signs no tokens", ErrKey, clip(did))
 	}
 	return did, key, nil
 }

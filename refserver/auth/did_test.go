@@ -229,7 +229,7 @@ func FuzzParseDID(f *testing.F) {
 			t.Fatalf("accepted what is no DID, or with %d keys", len(doc.Keys))
 		}
 		for keyID, key := range doc.Keys {
-			got, same, err := findKey(t.Context(), Offline{}, keyID)
+			got, same, err := findKey(t.Context(), Offline{}, keyID, true)
 			if err != nil || got != did || !same.Equal(key) {
 				t.Fatalf("its own key ID: %v", err)
 			}

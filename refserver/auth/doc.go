@@ -2,8 +2,10 @@
 // keys, the signatures inside DWN messages, the signed tokens of the reference
 // server's calls, and the gate that decides which tenants a node serves.
 //
-// A DID is resolved to a [Document], a map from key IDs to public keys.
-// [Offline] does did:key and did:jwk, which carry their key inside themselves.
+// A DID is resolved to a [Document], a map from key IDs to public keys that says which
+// of them may sign tokens. [Offline] does did:key and did:jwk, which carry their key
+// inside themselves; [Web], behind a [Cache], fetches the documents of did:web;
+// [Methods] takes the one that a DID's method asks for.
 // Keys are Ed25519, P-256 or secp256k1, and the key decides the algorithm: a
 // header may only repeat it.
 //

@@ -18,8 +18,8 @@ var (
 	ErrAudience = errors.New("token is for another request")
 	// ErrReplay says that a token was used before.
 	ErrReplay = errors.New("token was used before; sign a new one for every request")
-	// ErrReplayFull says that no more tokens can be remembered, so none is accepted.
-	ErrReplayFull = errors.New("too many tokens within their lifetime; try again in a few minutes")
+	// ErrNonce says that a token could have been used and forgotten.
+	ErrNonce = errors.New("this server cannot know whether the token was used before; sign a new one with the nonce of its last answer")
 	// ErrForbidden says that the signer may not act for the tenant.
 	ErrForbidden = errors.New("the signer may not act for this tenant; sign with a key of the tenant's DID")
 	// ErrNotAdmitted says that this node does not serve the tenant, known or not.
@@ -28,11 +28,16 @@ var (
 	ErrDID = errors.New("not a usable DID")
 	// ErrUnsupportedMethod says that a DID is of a method that is not resolved here.
 	ErrUnsupportedMethod = errors.New("DID method is not supported here; use did:key or did:jwk")
+	// ErrUnresolved says that the document of a DID could not be had from where it is
+	// kept. It never says why: that would tell a stranger about the network of this node.
+	ErrUnresolved = errors.New("the document of the DID could not be fetched; try again in a minute")
 	// ErrKey says that a key is malformed, unsafe or of an unsupported kind.
 	ErrKey = errors.New("not a usable key")
 	// ErrMessage says that a DWN message is not signed as it must be. The kind of
 	// fault, one of the others, is joined to it.
 	ErrMessage = errors.New("message is not correctly signed")
+	// ErrGrant says that a record is no permission grant or revocation that counts.
+	ErrGrant = errors.New("not a usable permission grant")
 	// ErrAllowList says that a list of admitted tenants is malformed.
 	ErrAllowList = errors.New("malformed list of tenants")
 )

@@ -22,15 +22,15 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	token, err := signer.SignRequest(auth.RequestClaims{
-		Claims: claims, Method: "POST", URL: "http://127.0.0.1:8055/v1/messages", Body: auth.DigestOf(body),
-	})
+	verifier, err := auth.NewVerifier(auth.VerifierOptions{Audience: []string{"http://127.0.0.1:8055"}})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-
-	verifier, err := auth.NewVerifier(auth.VerifierOptions{Audience: []string{"http://127.0.0.1:8055"}})
+	claims.Nonce = verifier.Nonce() // a server that has just started asks for it
+	token, err := signer.SignRequest(auth.RequestClaims{
+		Claims: claims, Method: "POST", URL: "http://127.0.0.1:8055/v1/messages", Body: auth.DigestOf(body),
+	})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -26,6 +26,9 @@ var testNow = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 const testOrigin = "https://node.example"
 
+// testNonce is the newest nonce of testVerifier.
+const testNonce = "bm9uY2Ugb2YgdGVzdHMuLg"
+
 type keyVector struct {
 	Name       string          `json:"name"`
 	DID        string          `json:"did"`
@@ -104,11 +107,12 @@ func testVerifier(t testing.TB) *Verifier {
 		Audience: []string{testOrigin},
 		Clock:    func() time.Time { return testNow },
 		Replay:   NewReplayCache(16),
-		Started:  testNow.Add(-50 * time.Second),
+		Started:  testNow.Add(-70 * time.Second),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	v.opt.Replay.current.nonce = testNonce
 	return v
 }
 

@@ -23,8 +23,8 @@ func algorithms() []jose.SignatureAlgorithm {
 	return []jose.SignatureAlgorithm{jose.EdDSA, jose.ES256, "ES256K"}
 }
 
-// header is the protected header of a JWS. typ is empty in DWN messages, so that
-// neither kind of signature can stand in for the other.
+// header is the protected header of a JWS. typ is empty in DWN messages and in nothing
+// else, so that neither kind of signature can stand in for the other.
 type header struct{ alg, keyID, typ string }
 
 // parseHeader reads the base64url text of a protected header. It must have alg and
@@ -102,11 +102,11 @@ func splitCompact(token string, limit int) (dwn.JWS, error) {
 }
 
 // verify checks the signature with the key that the header names and returns the
-// DID of that key. ErrSignature, ErrDID, ErrKey, ErrUnsupportedMethod or what the
-// resolver says. go-jose reads the same text a second time with a parser of its
+// DID of that key, which for a token has to be one that may authenticate. ErrSignature,
+// ErrDID, ErrKey, ErrUnsupportedMethod or what the resolver says. go-jose reads the same text a second time with a parser of its
 // own, and has to come to the same payload.
 func (e envelope) verify(ctx context.Context, r Resolver) (did string, err error) {
-	did, key, err := findKey(ctx, r, e.header.keyID)
+	did, key, err := findKey(ctx, r, e.header.keyID, e.header.typ != "")
 	if err != nil {
 		return "", err
 	}

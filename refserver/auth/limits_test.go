@@ -16,7 +16,7 @@ func TestLimitsComeFirst(t *testing.T) {
 		"did:key":    func() error { _, err := parseDIDKey(long(maxKey58)); return err },
 		"JWK":        func() error { _, err := ParsePublicJWK([]byte(long(maxJWK))); return err },
 		"signer":     func() error { _, err := ParseSigner([]byte(long(maxPrivateJWK))); return err },
-		"key ID":     func() error { _, _, err := findKey(t.Context(), Offline{}, long(maxKeyID)); return err },
+		"key ID":     func() error { _, _, err := findKey(t.Context(), Offline{}, long(maxKeyID), false); return err },
 		"init token": func() error { _, err := testVerifier(t).VerifyInit(t.Context(), long(MaxInitToken)); return err },
 		"request token": func() error {
 			_, err := testVerifier(t).VerifyRequest(t.Context(), long(MaxRequestToken), "POST", testURL)

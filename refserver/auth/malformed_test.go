@@ -12,7 +12,8 @@ import (
 )
 
 // malformedVector is a token with one fault. The verifier's time is testNow, its
-// origin testOrigin, its start 50 seconds before; requests are POST testURL.
+// origin testOrigin, its start 70 seconds before, its nonce testNonce; requests are POST
+// testURL.
 type malformedVector struct {
 	Name  string `json:"name"`
 	Kind  string `json:"kind"` // init or request
@@ -24,7 +25,7 @@ type malformedVector struct {
 func sentinels() map[string]error {
 	return map[string]error{
 		"ErrToken": ErrToken, "ErrSignature": ErrSignature, "ErrExpired": ErrExpired, "ErrAudience": ErrAudience,
-		"ErrDID": ErrDID, "ErrKey": ErrKey, "ErrUnsupportedMethod": ErrUnsupportedMethod,
+		"ErrNonce": ErrNonce, "ErrDID": ErrDID, "ErrKey": ErrKey, "ErrUnsupportedMethod": ErrUnsupportedMethod,
 	}
 }
 
@@ -210,7 +211,8 @@ func (f *faults) common() {
 	f.both("ErrExpired", "lifetime over 120 s", `1767225720,`, `1767225720.001,`)
 	f.both("ErrExpired", "exp is iat", `1767225720,`, `1767225600,`)
 	f.both("ErrExpired", "exp before iat", `1767225720,`, `1767225599,`)
-	f.both("ErrExpired", "issued before the start", `1767225600,"exp":1767225720`, `1767225549.999999,"exp":1767225620`)
+	f.both("ErrNonce", "issued within 60 s of the start", `1767225600,"exp":1767225720`, `1767225590,"exp":1767225620`)
+	f.both("ErrNonce", "issued before the start", `1767225600,"exp":1767225720`, `1767225529.999999,"exp":1767225620`)
 	f.both("ErrExpired", "expired", `1767225600,"exp":1767225720`, `1767225570,"exp":1767225600`)
 	f.both("ErrExpired", "from the future", `1767225600,"exp":1767225720`, `1767225660.001,"exp":1767225700`)
 	id := encode64(make([]byte, 16))
@@ -219,6 +221,12 @@ func (f *faults) common() {
 	f.both("ErrToken", "jti stray bits", id, id[:21]+"B")
 	f.both("ErrToken", "jti padded", id, id+"==")
 	f.both("ErrToken", "jti line break", id, id+`\n`)
+	for name, nonce := range map[string]string{"number": "1", "null": "null", "array": `["` + testNonce + `"]`, "empty": `""`, "long": `"` + strings.Repeat("a", MaxNonce+1) + `"`, "padded": `"` + testNonce + `=="`, "of standard base64": `"+` + testNonce[1:] + `"`, "with a line break": `"` + testNonce + `\n"`} {
+		f.both("ErrToken", "nonce "+name, `{`, `{"nonce":`+nonce+`,`)
+	}
+	f.both("ErrToken", "nonce twice", `{`, `{"nonce":"`+testNonce+`","nonce":"`+testNonce+`",`)
+	f.both("ErrNonce", "nonce of nobody", `{`, `{"nonce":"`+strings.Repeat("A", 22)+`",`)
+	f.both("ErrNonce", "nonce cut", `{`, `{"nonce":"`+testNonce[:21]+`",`)
 	f.both("ErrToken", "tenant no DID", `"`+did+`"`, `"alice"`)
 	f.both("ErrToken", "tenant with fragment", `"`+did+`"`, `"`+did+`#a"`)
 	f.both("ErrToken", "tenant array", `"`+did+`"`, `["`+did+`"]`)

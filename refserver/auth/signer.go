@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/asn1"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -36,9 +37,9 @@ type private struct {
 
 // ParseSigner reads a private key from the text of a JWK of at most 4 KiB, of one
 // of the kinds that [ParsePublicJWK] takes. A kid that is a DID URL says for which
-// DID it signs, and the key has to be the one that DID gives it; without one, or
-// with a kid of another form, the key signs for its did:key. It returns ErrKey, ErrDID
-// or ErrUnsupportedMethod.
+// DID it signs, and the key has to be the one that DID gives it, which for did:web only
+// those find out who verify what it signs; without one, or with a kid of another form,
+// the key signs for its did:key. It returns ErrKey, ErrDID or ErrUnsupportedMethod.
 func ParseSigner(jwk []byte) (*Signer, error) {
 	obj, err := parseJWK(jwk, maxPrivateJWK)
 	if err != nil {
@@ -127,16 +128,30 @@ func (s *Signer) named(keyID string) (*Signer, error) {
 	if !ok || fragment == "" {
 		return nil, fmt.Errorf("%w: kid is a DID without the fragment that names a key", ErrDID)
 	}
-	doc, err := ParseDID(did)
-	if err != nil {
+	if err := s.checkName(did, keyID); err != nil {
 		return nil, err
-	}
-	if key, ok := doc.Keys[keyID]; !ok || !key.Equal(s.public) {
-		return nil, fmt.Errorf("%w: JWK: kid names another key than this one", ErrKey)
 	}
 	named := *s.private
 	named.did, named.keyID = did, keyID
 	return &Signer{&named}, nil
+}
+
+// checkName fails if the DID is known to give keyID to another key or to none.
+func (s *Signer) checkName(did, keyID string) error {
+	if _, err := webURL(did); !errors.Is(err, ErrUnsupportedMethod) {
+		if err == nil && !isKeyID(did, keyID) {
+			err = fmt.Errorf("%w: JWK: kid is no ID of a key", ErrDID)
+		}
+		return err
+	}
+	doc, err := ParseDID(did)
+	if err != nil {
+		return err
+	}
+	if key, ok := doc.Keys[keyID]; !ok || !key.Equal(s.public) {
+		return fmt.Errorf("%w: JWK: kid names another key than this one", ErrKey)
+	}
+	return nil
 }
 
 // DID returns the DID that the key signs for.

@@ -180,7 +180,9 @@ func TestParseSignerRefuses(t *testing.T) {
 		"kid of another key":        {change(kid, `"kid":"`+other.KeyID()+`"`), ErrKey},
 		"kid of another fragment":   {change(kid, `"kid":"`+s.DID()+`#0"`), ErrKey},
 		"kid without fragment":      {change(kid, `"kid":"`+s.DID()+`"`), ErrDID},
-		"kid of did:web":            {change(kid, `"kid":"did:web:a#0"`), ErrUnsupportedMethod},
+		"kid of did:dht":            {change(kid, `"kid":"did:dht:a#0"`), ErrUnsupportedMethod},
+		"kid of did:web, no host":   {change(kid, `"kid":"did:web:127.0.0.1#0"`), ErrDID},
+		"kid of did:web, two #":     {change(kid, `"kid":"did:web:a#0#1"`), ErrDID},
 	} {
 		if _, err := ParseSigner([]byte(c.jwk)); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)

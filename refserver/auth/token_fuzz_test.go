@@ -16,7 +16,7 @@ func agreesWithJOSE(t testing.TB, token string, c Claims) {
 	if err != nil {
 		t.Fatalf("go-jose does not read it: %v", err)
 	}
-	_, key, err := findKey(t.Context(), Offline{}, c.KeyID)
+	_, key, err := findKey(t.Context(), Offline{}, c.KeyID, true)
 	if err != nil {
 		t.Fatal(err)
 	}

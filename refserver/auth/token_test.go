@@ -42,6 +42,7 @@ type tokenVector struct {
 	JWK      json.RawMessage `json:"jwk"`
 	Now      int64           `json:"now"`
 	Audience string          `json:"audience"`
+	Nonce    string          `json:"nonce,omitempty"` // the server's, where the token has one
 	Payload  string          `json:"payload"`
 	Token    string          `json:"token"`
 }
@@ -65,7 +66,7 @@ func makeTokens(t testing.TB) (vectors []tokenVector) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			vectors = append(vectors, tokenVector{fmt.Sprintf("%s %s", curve.Algorithm(), name), kind, jwk, testNow.Unix(), testOrigin, string(payload), token})
+			vectors = append(vectors, tokenVector{fmt.Sprintf("%s %s", curve.Algorithm(), name), kind, jwk, testNow.Unix(), testOrigin, "", string(payload), token})
 		}
 		c := testInit(t, s)
 		token, err := s.SignInit(c)
@@ -77,6 +78,18 @@ func makeTokens(t testing.TB) (vectors []tokenVector) {
 		add("init", "init with a scope and fractions", token, err)
 		token, err = s.SignRequest(testRequest(t, s))
 		add("request", "request", token, err)
+		addNonce := func(kind, name, token string, err error) {
+			add(kind, name, token, err)
+			vectors[len(vectors)-1].Nonce = testNonce
+		}
+		c.Nonce = testNonce
+		token, err = s.SignInit(c)
+		addNonce("init", "init with a nonce", token, err)
+		r := testRequest(t, s)
+		// So long ago that a server which has just started cannot take it without a nonce.
+		r.Nonce, r.IssuedAt, r.Expires = testNonce, testNow.Add(-time.Minute), testNow.Add(time.Minute)
+		token, err = s.SignRequest(r)
+		addNonce("request", "request with a nonce", token, err)
 	}
 	return vectors
 }
@@ -216,7 +229,7 @@ func TestReplayIsRefused(t *testing.T) {
 
 func TestTokenTimes(t *testing.T) {
 	s := testSigner(t, Ed25519, "times")
-	started := testNow.Add(-50*time.Second + 700*time.Millisecond)
+	started := testNow.Add(-90*time.Second + 700*time.Millisecond)
 	for _, c := range []struct {
 		name     string
 		iat, exp time.Duration // from testNow
@@ -224,15 +237,16 @@ func TestTokenTimes(t *testing.T) {
 	}{
 		{"now, longest", 0, 120 * time.Second, nil},
 		{"shortest", 0, time.Microsecond, nil},
-		{"about to expire", -40 * time.Second, time.Microsecond, nil},
-		{"expires now", -40 * time.Second, 0, ErrExpired},
+		{"about to expire", -29 * time.Second, time.Microsecond, nil},
+		{"expires now", -29 * time.Second, 0, ErrExpired},
 		{"clock fast by the limit", 60 * time.Second, 180 * time.Second, nil},
 		{"clock too fast", 60*time.Second + time.Microsecond, 100 * time.Second, ErrExpired},
 		{"too long", 0, 120*time.Second + time.Microsecond, ErrExpired},
 		{"no time", 10 * time.Second, 10 * time.Second, ErrExpired},
 		{"backwards", 10 * time.Second, 9 * time.Second, ErrExpired},
-		{"second of the start", -50 * time.Second, 10 * time.Second, nil},
-		{"before the start", -50*time.Second - time.Microsecond, 10 * time.Second, ErrExpired},
+		{"60 s after the start", -29300 * time.Millisecond, 10 * time.Second, ErrNonce},
+		{"more than that", -29300*time.Millisecond + time.Microsecond, 10 * time.Second, nil},
+		{"before the start", -100 * time.Second, 10 * time.Second, ErrNonce},
 		{"long ago", -1000 * time.Hour, -999 * time.Hour, ErrExpired},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -259,7 +273,7 @@ func TestRestartRefusesOlderTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opt := VerifierOptions{Audience: []string{testOrigin}, Clock: func() time.Time { return testNow }}
+	opt := VerifierOptions{Audience: []string{testOrigin}, Clock: func() time.Time { return testNow }, Started: testNow.Add(-time.Hour)}
 	v, err := NewVerifier(opt)
 	if err != nil {
 		t.Fatal(err)
@@ -267,12 +281,12 @@ func TestRestartRefusesOlderTokens(t *testing.T) {
 	if _, err := v.VerifyInit(t.Context(), token); err != nil {
 		t.Fatal(err)
 	}
-	opt.Clock = func() time.Time { return testNow.Add(time.Second) }
+	opt.Clock, opt.Started = func() time.Time { return testNow.Add(time.Second) }, time.Time{}
 	if v, err = NewVerifier(opt); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.VerifyInit(t.Context(), token); !errors.Is(err, ErrExpired) {
-		t.Errorf("got %v, want %v", err, ErrExpired)
+	if _, err := v.VerifyInit(t.Context(), token); !errors.Is(err, ErrNonce) {
+		t.Errorf("got %v, want %v", err, ErrNonce)
 	}
 }
 
@@ -281,7 +295,7 @@ func TestAdmitComesBeforeTheCache(t *testing.T) {
 	cache := NewReplayCache(16)
 	asked := 0
 	v, err := NewVerifier(VerifierOptions{
-		Audience: []string{testOrigin}, Replay: cache, Clock: func() time.Time { return testNow },
+		Audience: []string{testOrigin}, Replay: cache, Clock: func() time.Time { return testNow }, Started: testNow.Add(-time.Hour),
 		Admit: func(_ context.Context, signer, tenant string) error {
 			asked++
 			return Authorize(signer, tenant)

@@ -19,10 +19,11 @@ type VerifierOptions struct {
 	// Clock tells the time; nil is time.Now.
 	Clock func() time.Time
 	// Replay remembers tokens; nil is a new cache of the default size. Servers
-	// that share one share what they remember.
+	// that share one share what they remember, and their nonces.
 	Replay *ReplayCache
-	// Started is when Replay was empty; zero is now. Tokens issued before its
-	// second are refused, since they may have been used and forgotten.
+	// Started is when Replay was empty; zero is now. Tokens may have been used before
+	// it and forgotten, so one without a nonce is taken only if it was issued more than
+	// MaxSkew after it.
 	Started time.Time
 	// Admit, if not nil, is asked after the signature and before the token is
 	// remembered whether the signer may act for the tenant. So those who may not
@@ -32,9 +33,9 @@ type VerifierOptions struct {
 
 // Verifier checks tokens. Safe for concurrent use.
 //
-// A client whose clock runs ahead can issue a token up to MaxSkew after Started
-// and use it before: that one, and one used in the very second of Started, could
-// be used once more after the restart. Closing this takes a value from the server.
+// None is taken twice, not even across a restart, whatever the client's clock says:
+// as long as the server's own is not set back between two starts. A token with a nonce
+// does not depend on clocks for that.
 type Verifier struct {
 	opt      VerifierOptions
 	audience map[string]bool
@@ -66,15 +67,19 @@ func NewVerifier(opt VerifierOptions) (*Verifier, error) {
 	if v.opt.Started.IsZero() {
 		v.opt.Started = v.opt.Clock()
 	}
-	v.opt.Started = time.Unix(v.opt.Started.Unix(), 0)
+	v.opt.Replay.Forgot(v.opt.Started)
 	return v, nil
 }
+
+// Nonce returns what a client is to sign with when it is refused with ErrNonce. The
+// server tells it in every answer.
+func (v *Verifier) Nonce() string { return v.opt.Replay.Nonce() }
 
 // VerifyInit checks a SYNC_INIT token: form, audience, time, signature, and that
 // it is used for the first time, in this order. It remembers the token. The caller
 // compares Frames with the frames it read, and decides whether Signer may do this
-// for Tenant. Errors: ErrToken, ErrAudience, ErrExpired, ErrSignature, ErrReplay,
-// ErrReplayFull, what the resolver returns (ErrDID, ErrKey, ErrUnsupportedMethod)
+// for Tenant. Errors: ErrToken, ErrAudience, ErrExpired, ErrNonce, ErrSignature,
+// ErrReplay, what the resolver returns (ErrDID, ErrKey, ErrUnsupportedMethod)
 // and what Admit returns.
 func (v *Verifier) VerifyInit(ctx context.Context, token string) (InitClaims, error) {
 	env, obj, err := openToken(token, TypeInit, MaxInitToken)
@@ -175,7 +180,7 @@ func (v *Verifier) accept(ctx context.Context, env envelope, c *Claims) error {
 			return err
 		}
 	}
-	return v.opt.Replay.Insert(c.KeyID, c.ID, c.Expires, now)
+	return v.opt.Replay.Insert(*c, now)
 }
 
 func (v *Verifier) checkTime(c Claims, now time.Time) error {
@@ -187,10 +192,8 @@ func (v *Verifier) checkTime(c Claims, now time.Time) error {
 		what = "it has expired; sign a new one, and check the clock if it is new"
 	case c.IssuedAt.After(now.Add(MaxSkew)):
 		what = fmt.Sprintf("issued more than %v in the future; check the clock", MaxSkew)
-	case c.IssuedAt.Before(v.opt.Started):
-		what = "issued before this server started; sign a new one"
 	default:
-		return nil
+		return v.opt.Replay.Check(c)
 	}
 	return fmt.Errorf("%w: %s", ErrExpired, what)
 }

@@ -15,6 +15,10 @@ var (
 	ErrBatch = errors.New("malformed batch")
 	// ErrDataMismatch: bytes that are not the data that the message names.
 	ErrDataMismatch = errors.New("data does not match")
+	// ErrRevoked: the tenant has revoked a grant that a write relied on.
+	ErrRevoked = errors.New("grant is revoked")
+	// ErrTooManySecrets: the tenant has MaxSecrets labels with a secret.
+	ErrTooManySecrets = errors.New("too many secrets")
 	// ErrFoldName: not the name of a fold: empty, or longer than MaxFoldName.
 	ErrFoldName = errors.New("malformed name of a fold")
 )

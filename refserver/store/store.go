@@ -1,6 +1,6 @@
 // Package store says what a node keeps and what it promises about it: the
-// messages of many tenants, their arrival log, their record data and one secret
-// per tenant. Package badger holds it on one machine's disk; package storetest
+// messages of many tenants, their arrival log, their record data and the secrets
+// of their summaries. Package badger holds it on one machine's disk; package storetest
 // tests any implementation of it.
 //
 // What a call has accepted is durable when the call returns: it survives the end
@@ -53,6 +53,7 @@ type Tenant interface {
 	Data
 	Secrets
 	Folds
+	Grants
 }
 
 // Messages are a tenant's messages and the log of their arrival.
@@ -110,13 +111,20 @@ type Data interface {
 	WantedData(ctx context.Context) iter.Seq2[Wanted, error]
 }
 
-// Secrets holds the secret of a tenant's summaries.
+// MaxSecrets is how many labels with a secret a tenant has at most, its own not counted.
+const MaxSecrets = 1024
+
+// Secrets holds the secrets of a tenant's summaries. The empty label is that of the
+// tenant's own secret, which its nodes share. A node that was granted a part of the tenant's
+// messages keeps, under a label for each part, the secret that it was given for that part.
+// Labels are of any length; nothing of them is kept but a digest.
 type Secrets interface {
-	// Secret returns the secret, and false where there is none yet.
-	Secret(ctx context.Context) (Secret, bool, error)
-	// KeepSecret stores offered unless the secret held already beats it, and
-	// returns which of the two is held now.
-	KeepSecret(ctx context.Context, offered Secret) (Secret, error)
+	// Secret returns the secret of a label, and false where there is none yet.
+	Secret(ctx context.Context, label []byte) (Secret, bool, error)
+	// KeepSecret stores offered as the label's secret unless the one held already
+	// beats it, and returns which of the two is held now. It is ErrTooManySecrets for
+	// a new label when the tenant has MaxSecrets of them.
+	KeepSecret(ctx context.Context, label []byte, offered Secret) (Secret, error)
 }
 
 // Entry is a message with the data that travels inline with it.

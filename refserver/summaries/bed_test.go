@@ -96,7 +96,7 @@ func openStore(tb testing.TB, dir string) store.Store {
 // keep gives a tenant its secret: only what is of that is saved.
 func keep(tb testing.TB, s store.Store, did string, secret store.Secret) {
 	tb.Helper()
-	if _, err := s.Tenant(did).KeepSecret(context.Background(), secret); err != nil {
+	if _, err := s.Tenant(did).KeepSecret(context.Background(), nil, secret); err != nil {
 		tb.Fatal(err)
 	}
 }

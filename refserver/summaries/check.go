@@ -122,7 +122,7 @@ func (k *Keeper) each(ctx context.Context, did string, f func(*kept) error) erro
 // keptOf returns what is kept of a tenant. What is not, is that under the tenant's
 // secret, if it has one.
 func (k *Keeper) keptOf(ctx context.Context, did string) ([]*kept, error) {
-	secret, ok, err := k.store.Tenant(did).Secret(ctx)
+	secret, ok, err := k.store.Tenant(did).Secret(ctx, nil)
 	if err != nil {
 		return nil, err
 	}

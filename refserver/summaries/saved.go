@@ -102,7 +102,7 @@ func (v *kept) save(ctx context.Context, frozen *summary.Frozen) error {
 	if position == 0 {
 		return nil
 	}
-	held, ok, err := v.rows.Secret(ctx)
+	held, ok, err := v.rows.Secret(ctx, nil)
 	if err != nil || !ok || held != v.secret {
 		return err
 	}

@@ -109,7 +109,7 @@ func TestRolledBack(t *testing.T) {
 // on disk.
 func TestCheck(t *testing.T) {
 	s := &spy{Store: openStore(t, t.TempDir())}
-	if _, err := s.Tenant(alice).KeepSecret(t.Context(), secretA); err != nil {
+	if _, err := s.Tenant(alice).KeepSecret(t.Context(), nil, secretA); err != nil {
 		t.Fatal(err)
 	}
 	put(t, s, alice, generated()[:200])
@@ -162,7 +162,7 @@ func TestCheck(t *testing.T) {
 // is saved under another secret is removed.
 func TestCheckSaved(t *testing.T) {
 	s := openStore(t, t.TempDir())
-	if _, err := s.Tenant(alice).KeepSecret(t.Context(), secretA); err != nil {
+	if _, err := s.Tenant(alice).KeepSecret(t.Context(), nil, secretA); err != nil {
 		t.Fatal(err)
 	}
 	put(t, s, alice, generated()[:200])

@@ -27,7 +27,7 @@ func newDisk(t *testing.T, entries []store.Entry) *disk {
 	t.Helper()
 	d := &disk{spy: &spy{Store: openStore(t, t.TempDir())}}
 	d.before(func(uint64, []byte) error { return nil })
-	if _, err := d.Tenant(alice).KeepSecret(t.Context(), secretA); err != nil {
+	if _, err := d.Tenant(alice).KeepSecret(t.Context(), nil, secretA); err != nil {
 		t.Fatal(err)
 	}
 	put(t, d, alice, entries)

@@ -74,7 +74,7 @@ func (k *Keeper) nextFollowed() (did string, behind uint64, ok bool) {
 // has one and enough came since the last save. It returns how much is to count as unsaved.
 func (k *Keeper) keepUp(ctx context.Context, did string) (behind uint64, err error) {
 	rows := k.store.Tenant(did)
-	secret, ok, err := rows.Secret(ctx)
+	secret, ok, err := rows.Secret(ctx, nil)
 	if err != nil || !ok {
 		return 0, err
 	}

@@ -63,7 +63,7 @@ func TestWroteShortly(t *testing.T) {
 		t.Errorf("saved at %d, want %d", got, want)
 	}
 	other := store.Secret{Generation: secretA.Generation + maxEpochs, ID: [16]byte{9}}
-	if _, err := d.Tenant(alice).KeepSecret(t.Context(), other); err != nil {
+	if _, err := d.Tenant(alice).KeepSecret(t.Context(), nil, other); err != nil {
 		t.Fatal(err)
 	}
 	write(t, Open(d, often()), d, generated()[36:37])
@@ -195,8 +195,8 @@ type stuckTenant struct {
 	stuck stuckStore
 }
 
-func (t stuckTenant) Secret(ctx context.Context) (store.Secret, bool, error) {
+func (t stuckTenant) Secret(ctx context.Context, label []byte) (store.Secret, bool, error) {
 	t.stuck.asked.Add(1)
 	<-t.stuck.free
-	return t.Tenant.Secret(ctx)
+	return t.Tenant.Secret(ctx, label)
 }

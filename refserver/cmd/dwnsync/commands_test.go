@@ -28,7 +28,7 @@ func commandsOfScripts() map[string]func(ts *testscript.TestScript, neg bool, ar
 		"lines": lines, "strip": strip, "damage": damage, "longline": longLine, "cut": cut,
 		"startserve": startServe, "stopserve": stopServe, "post": post, "await": await, "awaitlog": awaitLog,
 		"driftfold": driftFold, "hasfold": hasFold, "secretof": secretOf, "tenantof": tenantOf,
-		"damagerow": damageRow, "damagetable": damageTable,
+		"damagerow": damageRow, "damagetable": damageTable, "webhost": webHost,
 	}
 }
 

@@ -52,6 +52,7 @@ bytes_up, bytes_down, rounds, cost (bytes and rounds times round_price).
 func runExplain(ctx context.Context, s std, f *flags) error {
 	dir, key, tenant, scope, asJSON := f.dir(), f.key(), f.tenant(), f.scope(), f.json()
 	direction := f.String("direction", string(engine.Both), "pull, push or both")
+	web := f.didWeb()
 	help := f.help
 	f.help = func() {
 		help()
@@ -73,6 +74,7 @@ func runExplain(ctx context.Context, s std, f *flags) error {
 	if err != nil {
 		return err
 	}
+	node.Resolver = web.resolver()
 	opt := refserver.SyncOptions{Scope: scope.scope, Direction: engine.Direction(*direction)}
 	e, err := explain(ctx, client, node.Node, opt)
 	switch {

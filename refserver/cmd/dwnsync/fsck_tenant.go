@@ -29,13 +29,16 @@ type tenantCheck struct {
 	rows  store.Tenant
 	found fsckTenant
 	whole map[string]bool // by the CID of data that is not inline: whether its bytes are it
+	// The records of grants that are among the messages, and of those that these revoke.
+	granted, revoked map[string]bool
 }
 
 // tenant checks everything of a tenant. An error says why it could not go on.
 func (c *fsck) tenant(ctx context.Context, did string) (fsckTenant, error) {
 	t := &tenantCheck{
 		fsck: c, rows: c.node.Store.Tenant(did), whole: make(map[string]bool),
-		found: fsckTenant{Tenant: did, Damaged: []fsckDamage{}, Errors: []string{}},
+		found:   fsckTenant{Tenant: did, Damaged: []fsckDamage{}, Errors: []string{}},
+		granted: make(map[string]bool), revoked: make(map[string]bool),
 	}
 	present, err := c.node.Store.Has(ctx, did)
 	if err != nil {
@@ -53,6 +56,9 @@ func (c *fsck) tenant(ctx context.Context, did string) (fsckTenant, error) {
 		return t.found, err
 	}
 	if err := t.messages(ctx, t.compare(keys, logged)); err != nil {
+		return t.found, err
+	}
+	if err := t.permissions(ctx); err != nil {
 		return t.found, err
 	}
 	return t.found, t.summaries(ctx)
@@ -195,6 +201,7 @@ func (t *tenantCheck) message(ctx context.Context, key dwn.Key, e store.Entry) e
 		t.damaged(key.ID, err.Error())
 		return nil
 	}
+	t.note(e.Message)
 	if !e.DataHeld {
 		return nil
 	}
@@ -235,7 +242,7 @@ func (t *tenantCheck) large(ctx context.Context, e store.Entry) (bool, error) {
 
 // summaries compares those that are kept with those of a scan of everything.
 func (t *tenantCheck) summaries(ctx context.Context) error {
-	_, ok, err := t.rows.Secret(ctx)
+	_, ok, err := t.rows.Secret(ctx, nil)
 	if err != nil {
 		return t.uncompared(err)
 	}

@@ -35,7 +35,7 @@ func driftFold(ts *testscript.TestScript, _ bool, args []string) {
 			entries = append(entries, store.Entry{Message: entry.Message})
 		}
 	}
-	secret, err := rows.KeepSecret(ctx, store.Secret{Generation: 1, Key: [32]byte{7}})
+	secret, err := rows.KeepSecret(ctx, nil, store.Secret{Generation: 1, Key: [32]byte{7}})
 	ts.Check(err)
 	other := slices.Clone(entries)
 	other[len(other)/2] = otherEntry(ts)
@@ -60,7 +60,7 @@ func savedOf(ts *testscript.TestScript, did string, secret store.Secret, entries
 	ctx := context.Background()
 	s := openStore(ts, "drifted")
 	rows := s.Tenant(did)
-	_, err := rows.KeepSecret(ctx, secret)
+	_, err := rows.KeepSecret(ctx, nil, secret)
 	ts.Check(err)
 	for batch := range slices.Chunk(entries, store.MaxBatch) {
 		_, err := rows.Put(ctx, batch)
@@ -102,7 +102,7 @@ func hasFold(ts *testscript.TestScript, neg bool, args []string) {
 // secretOf: secretof DIR DID FILE writes generation and ID of a tenant's secret to a file.
 func secretOf(ts *testscript.TestScript, _ bool, args []string) {
 	s := openStore(ts, args[0])
-	secret, ok, err := s.Tenant(args[1]).Secret(context.Background())
+	secret, ok, err := s.Tenant(args[1]).Secret(context.Background(), nil)
 	ts.Check(errors.Join(err, s.Close()))
 	if !ok {
 		ts.Fatalf("%s has no secret", args[0])
@@ -125,10 +125,11 @@ func openStore(ts *testscript.TestScript, dir string) store.Store {
 
 // damageRow: damagerow KIND N DIR DID changes a byte of the Nth row, from 1, of one kind
 // of a tenant, behind the store's back: "message", "log", "data", "chunk" or
-// "tenant", in the DID. "-key" and "-log" take the row out, "+key" adds one
-// beside it, "time" moves a key in time.
+// "tenant", in the DID. "-key" and "-log" take the row out, as do "-grant" and "-revoked", "+key" adds one
+// beside it, "time" moves a key in time, "grant" makes a grant of a record, and "revoked" a
+// revoked one of a grant.
 func damageRow(ts *testscript.TestScript, _ bool, args []string) {
-	kinds := map[string]byte{"message": 'm', "-key": 'k', "+key": 'k', "time": 'k', "-log": 'l', "log": 'l', "chunk": 'c', "data": 'x'}
+	kinds := map[string]byte{"message": 'm', "-key": 'k', "+key": 'k', "time": 'k', "-log": 'l', "log": 'l', "chunk": 'c', "data": 'x', "-grant": 'g', "-revoked": 'v', "grant": 'r', "revoked": 'g'}
 	n, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	db, err := dgraph.Open(dgraph.DefaultOptions(filepath.Join(ts.MkAbs(args[2]), "messages")).WithLogger(nil))
@@ -141,11 +142,17 @@ func damageRow(ts *testscript.TestScript, _ bool, args []string) {
 	err = db.Update(func(txn *dgraph.Txn) error {
 		key, value := nthRow(ts, txn, prefix, n)
 		switch args[0] {
-		case "-key", "-log":
+		case "-key", "-log", "-grant", "-revoked":
 			return txn.Delete(key)
 		case "+key":
 			key[len(key)-1] ^= 1
 			return txn.Set(key, value)
+		case "grant":
+			key[len(prefix)-1] = 'g'
+			return txn.Set(key, nil)
+		case "revoked":
+			key[len(prefix)-1] = 'v'
+			return txn.Set(key, nil)
 		case "time":
 			ts.Check(txn.Delete(slices.Clone(key)))
 			key[len(key)-33] ^= 1

@@ -37,7 +37,7 @@ type imported struct {
 
 // runImport stores the messages of JSON lines, verified like any other write.
 func runImport(ctx context.Context, s std, f *flags) error {
-	dir, asJSON := f.dir(), f.json()
+	dir, asJSON, web := f.dir(), f.json(), f.didWeb()
 	args, err := f.parse(1)
 	if err != nil {
 		return err
@@ -62,6 +62,7 @@ func runImport(ctx context.Context, s std, f *flags) error {
 	if err != nil {
 		return err
 	}
+	node.Resolver = web.resolver()
 	im := &importer{node: node.Node, std: s, bar: newProgress(s, "import")}
 	err = errors.Join(im.all(ctx, lines), node.close())
 	im.bar.done()

@@ -55,7 +55,7 @@ func rotate(ctx context.Context, node folderNode, dir, did string) (rotated, err
 	if err != nil {
 		return rotated{}, err
 	}
-	if _, ok, err := rows.Secret(ctx); err != nil {
+	if _, ok, err := rows.Secret(ctx, nil); err != nil {
 		return rotated{}, err
 	} else if !ok && !present {
 		return rotated{}, errNobody(did, dir)

@@ -32,6 +32,7 @@ type serveFlags struct {
 	every                    *time.Duration
 	rotateEvery, checkEvery  *time.Duration
 	keepMiB                  *int64
+	web                      webFlags
 }
 
 // runServe runs a node until it is told to stop.
@@ -51,6 +52,7 @@ func runServe(ctx context.Context, s std, f *flags) error {
 		checkEvery: f.Duration("check-every", 24*time.Hour,
 			"mean `time` between two checks of the tenants' summaries against what is stored, which mend them; 0 is never"),
 		keepMiB: f.Int64("keep", engine.DefaultSegmentBytes>>20, "`MiB` of memory for the filters of others, so that they next send only what has changed"),
+		web:     f.didWeb(),
 	}
 	if _, err := f.parse(0); err != nil {
 		return err
@@ -63,6 +65,7 @@ func runServe(ctx context.Context, s std, f *flags) error {
 	if err != nil {
 		return err
 	}
+	node.Resolver = opt.web.resolver()
 	err = serveNode(ctx, s, f, opt, node.Node, log)
 	return errors.Join(err, node.close())
 }

@@ -39,6 +39,7 @@ func startServe(ts *testscript.TestScript, neg bool, args []string) {
 	defer log.Close()
 	cmd := exec.Command(path, append([]string{"serve", "-addr", "127.0.0.1:0"}, args[1:]...)...)
 	cmd.Dir, cmd.Stderr = ts.MkAbs("."), log
+	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+ts.Getenv("SSL_CERT_FILE"))
 	out, err := cmd.StdoutPipe()
 	ts.Check(err)
 	ts.Check(cmd.Start())

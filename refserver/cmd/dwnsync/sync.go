@@ -14,6 +14,7 @@ import (
 // runSync syncs a folder with a node over HTTP.
 func runSync(ctx context.Context, s std, f *flags) error {
 	dir, key, tenant, opt := f.dir(), f.key(), f.tenant(), f.sync(string(engine.DefaultStrategy))
+	web := f.didWeb()
 	args, err := f.parse(1)
 	if err != nil {
 		return err
@@ -29,6 +30,7 @@ func runSync(ctx context.Context, s std, f *flags) error {
 	if err != nil {
 		return err
 	}
+	node.Resolver = web.resolver()
 	bar := newProgress(s, "sync")
 	result, err := syncRemembering(ctx, client, node.Node, refserver.SyncOptions{
 		Scope: opt.scope.scope, Strategy: engine.Strategy(*opt.strategy), Direction: engine.Direction(*opt.direction),

@@ -52,7 +52,7 @@ func eachHeld(ctx context.Context, node refserver.Node, log *slog.Logger, f func
 	for did, err := range node.Store.Tenants(ctx) {
 		held := false
 		if err == nil {
-			_, held, err = node.Store.Tenant(did).Secret(ctx)
+			_, held, err = node.Store.Tenant(did).Secret(ctx, nil)
 		}
 		switch {
 		case ctx.Err() != nil:

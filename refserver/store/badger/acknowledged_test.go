@@ -161,7 +161,7 @@ func TestAcknowledgedOrder(t *testing.T) {
 	for w := range writers {
 		running.Go(func() {
 			for i := range writes {
-				if _, err := s.Tenant(fmt.Sprint(w)).KeepSecret(t.Context(), store.Secret{Generation: uint64(i)}); err != nil {
+				if _, err := s.Tenant(fmt.Sprint(w)).KeepSecret(t.Context(), nil, store.Secret{Generation: uint64(i)}); err != nil {
 					t.Error(err)
 				}
 				a.noting.Lock()

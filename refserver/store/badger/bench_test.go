@@ -37,8 +37,12 @@ func BenchmarkPut(b *testing.B) {
 // those of the corpus, without their bytes.
 func fill(b *testing.B, s *Store, n int) store.Tenant {
 	b.Helper()
+	return fillWith(b, s, n, samples(b))
+}
+
+func fillWith(b *testing.B, s *Store, n int, all []store.Entry) *tenant {
+	b.Helper()
 	have := s.Tenant("did").(*tenant)
-	all := samples(b)
 	rng := rand.New(rand.NewPCG(uint64(n), 0))
 	batch := s.db.NewWriteBatch()
 	set := func(key, value []byte) {
@@ -219,4 +223,24 @@ func BenchmarkSyncOff(b *testing.B) {
 		n++
 	}
 	b.ReportMetric(float64(n*size)/b.Elapsed().Seconds(), "messages/s")
+}
+
+// BenchmarkIndexGrants makes the rows of a log without permissions, each of which would
+// cost reading its message besides.
+func BenchmarkIndexGrants(b *testing.B) {
+	all := slices.DeleteFunc(samples(b), func(e store.Entry) bool { return dwn.IsPermissions(e.Message.Attributes().Protocol) })
+	for _, n := range []int{10_000, 1_000_000} {
+		have := fillWith(b, openTest(b, b.TempDir(), Options{}), n, all)
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				if err := forget(b.Context(), have, 0); err != nil {
+					b.Fatal(err)
+				}
+				if err := have.indexGrants(b.Context(), scanSize); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N)*float64(n)/b.Elapsed().Seconds(), "entries/s")
+		})
+	}
 }

@@ -37,11 +37,15 @@ const layoutVersion = 1
 //	w data                     data that is wanted: its size and CID
 //	x data                     data that is held: its size, and its bytes or the upload that has them
 //	c upload index             chunk of 256 KiB of an upload
-//	s                          secret
+//	s                          secret of the tenant
+//	s label                    secret of a label
+//	g record                   nothing: the record is a permission grant
+//	v record                   nothing: the tenant has revoked the grant of that record
+//	i                          how far the rows g and v go: a position of the log
 //	f name                     saved fold: position, size, the upload that has its bytes, checksum (see foldSum)
 //
 // tenant is the SHA-256 of the DID, record that of the recordId, data that of
-// the binary CID, name that of a fold's name, upload 16 random bytes. They have one width each, so no key of one
+// the binary CID, name that of a fold's name, label that of a label, upload 16 random bytes. They have one width each, so no key of one
 // tenant, record or CID can be the prefix of another's, whatever DIDs an adversary
 // makes. The tenant has all 32 bytes: with 16, two DIDs that share their rows
 // could be found by 2^64 work, and tables store the common prefix of neighbouring keys
@@ -64,8 +68,15 @@ const layoutVersion = 1
 // A fold is an upload that the row f shows instead: the transaction that writes f for
 // a new one gives the one before its row 02 back, so its chunks go, in a crash too.
 //
-// Stores of before there were folds, numbers and seal keys have no rows f, 03 and 04, and
-// versions of before ignore them, so the layout's version is the same.
+// The rows g and v are written in the transaction that accepts a grant or a revocation, and
+// row i is moved on in each that accepts a message; where it is behind, a scan of the log
+// makes up for it (see tenant.indexGrants). Row v is
+// what ties a write under a grant to its revocation: the one writes it, the other reads it by
+// its key, so Badger lets only one of two such transactions commit.
+//
+// Stores of before there were folds, numbers, seal keys, grants and labels have no rows f, 03,
+// 04, g, v, i and s label, and versions of before ignore them, so the layout's version is
+// the same. What such a version appends to the log, row i shows.
 const (
 	rowLayout       byte = 0x00
 	rowTenant       byte = 0x01
@@ -85,10 +96,13 @@ const (
 	kindChunk   byte = 'c'
 	kindSecret  byte = 's'
 	kindFold    byte = 'f'
+	kindGrant   byte = 'g'
+	kindRevoked byte = 'v'
+	kindIndexed byte = 'i'
 )
 
 type (
-	digest   [sha256.Size]byte // of a DID, recordId, CID or name
+	digest   [sha256.Size]byte // of a DID, recordId, CID, name or label
 	uploadID [16]byte
 )
 
@@ -171,7 +185,20 @@ func (k keyspace) chunk(u uploadID, index uint32) []byte {
 	return binary.BigEndian.AppendUint32(k.chunks(u), index)
 }
 
-func (k keyspace) secret() []byte { return k.prefix(kindSecret) }
+// secret returns the key of a label's secret, of the tenant's own for an empty label.
+func (k keyspace) secret(label []byte) []byte {
+	if len(label) == 0 {
+		return k.prefix(kindSecret)
+	}
+	sum := sha256.Sum256(label)
+	return append(k.prefix(kindSecret), sum[:]...)
+}
+
+func (k keyspace) grant(r digest) []byte { return append(k.prefix(kindGrant), r[:]...) }
+
+func (k keyspace) revoked(r digest) []byte { return append(k.prefix(kindRevoked), r[:]...) }
+
+func (k keyspace) indexed() []byte { return k.prefix(kindIndexed) }
 
 func (k keyspace) fold(name digest) []byte { return append(k.prefix(kindFold), name[:]...) }
 

@@ -20,7 +20,7 @@ func manifestOf(t *testing.T) (data []byte, begins []int) {
 	dir := t.TempDir()
 	for i := range 3 {
 		s := openTest(t, dir, Options{})
-		if _, err := s.Tenant("did").KeepSecret(t.Context(), store.Secret{Generation: uint64(i)}); err != nil {
+		if _, err := s.Tenant("did").KeepSecret(t.Context(), nil, store.Secret{Generation: uint64(i)}); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Close(); err != nil {

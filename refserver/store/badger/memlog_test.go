@@ -67,7 +67,7 @@ func leaveLog(t *testing.T) memLogOf {
 	for batch := range slices.Chunk(deletes(t, memBatches*20), 20) {
 		put(batch)
 	}
-	if _, err := s.Tenant("did").KeepSecret(t.Context(), store.Secret{Generation: 1}); err != nil {
+	if _, err := s.Tenant("did").KeepSecret(t.Context(), nil, store.Secret{Generation: 1}); err != nil {
 		t.Fatal(err)
 	}
 	logged()

@@ -13,33 +13,55 @@ import (
 
 // Put implements store.Messages.
 func (t *tenant) Put(ctx context.Context, batch []store.Entry) ([]store.Outcome, error) {
+	return t.PutUnder(ctx, batch, nil)
+}
+
+// PutUnder implements store.Grants.
+func (t *tenant) PutUnder(ctx context.Context, batch []store.Entry, grants []string) ([]store.Outcome, error) {
 	if err := checkBatch(batch); err != nil {
 		return nil, err
 	}
-	outcomes := make([]store.Outcome, len(batch))
-	if len(batch) == 0 {
-		return outcomes, nil
+	if len(grants) > 0 {
+		if err := t.indexGrants(ctx, scanSize); err != nil {
+			return nil, err
+		}
 	}
-	err := t.write(ctx, func(txn *dgraph.Txn) error {
-		row, err := t.row(txn)
-		if err != nil {
+	outcomes := make([]store.Outcome, len(batch))
+	run := t.write
+	if len(batch) == 0 {
+		run = t.store.view
+	}
+	err := run(ctx, func(txn *dgraph.Txn) error {
+		if err := t.checkGrants(txn, grants); err != nil || len(batch) == 0 {
 			return err
 		}
-		w := &writer{txn: txn, keys: t.keys, row: row}
-		for i, entry := range batch {
-			if outcomes[i], err = w.put(entry); err != nil {
-				return err
-			}
-		}
-		if w.row == row && !slices.Contains(outcomes, store.DataAdded) {
-			return errUnchanged // what a message wants was noted when it was accepted
-		}
-		return txn.Set(t.keys.tenant(), w.row.append(nil))
+		return t.put(txn, batch, outcomes)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return outcomes, nil
+}
+
+// put writes a batch, sets its outcomes, and returns errUnchanged if nothing was new.
+func (t *tenant) put(txn *dgraph.Txn, batch []store.Entry, outcomes []store.Outcome) error {
+	row, err := t.row(txn)
+	if err != nil {
+		return err
+	}
+	w := &writer{txn: txn, keys: t.keys, row: row}
+	for i, entry := range batch {
+		if outcomes[i], err = w.put(entry); err != nil {
+			return err
+		}
+	}
+	if w.row == row && !slices.Contains(outcomes, store.DataAdded) {
+		return errUnchanged // what a message wants was noted when it was accepted
+	}
+	if err := w.indexed(row.last); err != nil {
+		return err
+	}
+	return txn.Set(t.keys.tenant(), w.row.append(nil))
 }
 
 // checkBatch checks what can be checked without looking into the store.
@@ -108,6 +130,9 @@ func (w *writer) accept(m *dwn.Message) error {
 	row := logRow{event: store.EventAccepted, state: store.StateMember, key: m.Key(), own: m.Attributes()}
 	row.inMessage = attributesSize(row.own) > maxAttributes
 	if err := w.link(m, &row); err != nil {
+		return err
+	}
+	if err := w.noteGrant(m, row.own); err != nil {
 		return err
 	}
 	return w.txn.Set(w.keys.log(w.row.last), row.append(nil))

@@ -144,3 +144,14 @@ func parseSecret(row []byte) (store.Secret, error) {
 	s := store.Secret{Generation: f.number(), ID: f.array16(), Key: f.array32()}
 	return s, f.end("secret")
 }
+
+// appendIndexed appends the row that says to which position the rows g and v go.
+func appendIndexed(dst []byte, to uint64) []byte {
+	return binary.AppendUvarint(append(dst, rowVersion), to)
+}
+
+func parseIndexed(row []byte) (uint64, error) {
+	f := versioned(row)
+	to := f.number()
+	return to, f.end("indexed grants")
+}

@@ -24,6 +24,9 @@ var reencode = []func([]byte) []byte{
 		return again(b, parseSecret, func(s store.Secret, dst []byte) []byte { return appendSecret(dst, s) })
 	},
 	func(b []byte) []byte {
+		return again(b, parseIndexed, func(to uint64, dst []byte) []byte { return appendIndexed(dst, to) })
+	},
+	func(b []byte) []byte {
 		return again(b, func(b []byte) (logRow, error) { return parseLogRow(b, nil) }, logRow.append)
 	},
 }
@@ -50,6 +53,7 @@ func FuzzRows(f *testing.F) {
 		foldRow{position: 1 << 33, size: 16 << 20, upload: uploadID{2}, sum: digest{3}}.append(nil),
 		appendWanted(nil, store.Wanted{CID: named.CID, Size: math.MaxInt64}),
 		appendSecret(nil, store.Secret{Generation: 5}),
+		appendIndexed(nil, 1<<21),
 		logRow{event: store.EventAccepted, state: store.StateMember, key: m.Key(), initial: 9, own: m.Attributes()}.append(nil),
 		logRow{event: store.EventAccepted, state: store.StateMember, key: m.Key(), rescopes: true, inMessage: true}.append(nil),
 	}
@@ -114,7 +118,7 @@ func TestKeyOrder(t *testing.T) {
 func TestKeysOfTenants(t *testing.T) {
 	var prefixes [][]byte
 	for _, did := range []string{"", "a", "ab"} {
-		for _, kind := range []byte{kindMessage, kindKey, kindLog, kindRecord, kindDelete, kindNames, kindWanted, kindData, kindChunk, kindSecret, kindFold} {
+		for _, kind := range []byte{kindMessage, kindKey, kindLog, kindRecord, kindDelete, kindNames, kindWanted, kindData, kindChunk, kindSecret, kindFold, kindGrant, kindRevoked, kindIndexed} {
 			prefixes = append(prefixes, newKeyspace(did).prefix(kind))
 		}
 		prefixes = append(prefixes, newKeyspace(did).tenant())

@@ -36,7 +36,7 @@ func naming(t *testing.T, have store.Tenant, m *model, n int, data []byte) cid.C
 
 // testLargeData stores data of sizes around every boundary there is.
 func testLargeData(t *testing.T, b *bed) {
-	have, m := b.Tenant(alice), newModel()
+	have, m := b.Tenant(alice), newModel(alice)
 	const chunk = 256 << 10
 	sizes := []int{dwn.MaxInlineData + 1, chunk - 1, chunk, chunk + 1, 4*chunk - 1, 4 * chunk, 4*chunk + 1, 5*chunk + 7, 12 * chunk}
 	content := make(map[cid.Cid][]byte)
@@ -81,7 +81,8 @@ func (u unreadable) Read([]byte) (int, error) {
 // testWrongData offers what is not the data and checks that nothing comes of it.
 func testWrongData(t *testing.T, b *bed) {
 	for i, size := range []int{0, 5, dwn.MaxInlineData, dwn.MaxInlineData + 1, 3 << 20} {
-		have, m := b.Tenant(fmt.Sprintf("did:example:%d", i)), newModel()
+		did := fmt.Sprintf("did:example:%d", i)
+		have, m := b.Tenant(did), newModel(did)
 		data := randomData(2, size)
 		c := naming(t, have, m, 1, data)
 		wanted := len(wantedOf(t, have))
@@ -125,7 +126,7 @@ func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
 // testSmallData completes a message with data that would have fit into its entry.
 func testSmallData(t *testing.T, b *bed) {
-	have, m := b.Tenant(alice), newModel()
+	have, m := b.Tenant(alice), newModel(alice)
 	for n, size := range []int{0, 1, dwn.MaxInlineData} {
 		data := randomData(3, size)
 		c := naming(t, have, m, n, data)
@@ -145,7 +146,7 @@ func testSmallData(t *testing.T, b *bed) {
 
 // testLyingSizes stores messages that state wrong sizes for data.
 func testLyingSizes(t *testing.T, b *bed) {
-	have, m := b.Tenant(alice), newModel()
+	have, m := b.Tenant(alice), newModel(alice)
 	small, large := randomData(4, 100), randomData(5, 100_000)
 	claims := []struct {
 		data []byte
@@ -204,7 +205,7 @@ func testManyWanted(t *testing.T, b *bed) {
 // testConcurrentUploads sends one piece of data several times at once, some of
 // them broken.
 func testConcurrentUploads(t *testing.T, b *bed) {
-	have, m := b.Tenant(alice), newModel()
+	have, m := b.Tenant(alice), newModel(alice)
 	data := randomData(6, 5<<20)
 	c := naming(t, have, m, 1, data)
 	wrong := bytes.Clone(data)

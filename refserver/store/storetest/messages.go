@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
@@ -103,6 +104,8 @@ type draft struct {
 	author    string
 	schema    string
 	protocol  string
+	path      string // in the protocol; "" means "note"
+	parent    string // record
 	context   string
 	recipient string
 	record    string // of an update or a delete; "" begins a record
@@ -151,8 +154,9 @@ func (d draft) body(tb testing.TB) map[string]any {
 	setUnlessEmpty(descriptor, "schema", d.schema)
 	setUnlessEmpty(descriptor, "recipient", d.recipient)
 	if d.protocol != "" {
-		descriptor["protocol"], descriptor["protocolPath"], body["contextId"] = d.protocol, "note", d.context
+		descriptor["protocol"], descriptor["protocolPath"], body["contextId"] = d.protocol, cmp.Or(d.path, "note"), cmp.Or(d.context, "c")
 	}
+	setUnlessEmpty(descriptor, "parentId", d.parent)
 	setUnlessEmpty(body, "recordId", d.record)
 	return body
 }

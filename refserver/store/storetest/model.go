@@ -13,12 +13,13 @@ import (
 
 // model is what a tenant should hold, kept in the plainest way.
 type model struct {
+	did      string
 	messages map[dwn.ID]*dwn.Message
 	data     map[cid.Cid][]byte
 }
 
-func newModel() *model {
-	return &model{messages: make(map[dwn.ID]*dwn.Message), data: make(map[cid.Cid][]byte)}
+func newModel(did string) *model {
+	return &model{did: did, messages: make(map[dwn.ID]*dwn.Message), data: make(map[cid.Cid][]byte)}
 }
 
 // put does what Put should do with one entry, and returns what it should answer.
@@ -106,6 +107,7 @@ func (m *model) check(t *testing.T, have store.Tenant, scopes ...dwn.Scope) {
 	}
 	m.checkEntries(t, have, keys)
 	m.checkInitials(t, have)
+	m.checkGrants(t, have)
 	states := m.checkLog(t, have)
 	for _, scope := range scopes {
 		want := m.keys(scope)

@@ -15,7 +15,7 @@ const alice = "did:example:alice"
 
 func testEmpty(t *testing.T, b *bed) {
 	have := b.Tenant(alice)
-	newModel().check(t, have, scopeOf(t, `{"interface":"Records"}`))
+	newModel(alice).check(t, have, scopeOf(t, `{"interface":"Records"}`))
 	if dids := tenantsOf(t, b); len(dids) != 0 {
 		t.Errorf("tenants %q", dids)
 	}
@@ -23,7 +23,7 @@ func testEmpty(t *testing.T, b *bed) {
 	if err != nil || len(outcomes) != 0 {
 		t.Errorf("Put of nothing: %v, %v", outcomes, err)
 	}
-	if _, found, err := have.Secret(t.Context()); found || err != nil {
+	if _, found, err := have.Secret(t.Context(), nil); found || err != nil {
 		t.Errorf("Secret: found %v, error %v", found, err)
 	}
 	c := note(t, 1).Message.CID()
@@ -55,7 +55,7 @@ func testSamples(t *testing.T, b *bed, samples []Sample) {
 		}
 		for did, part := range parts {
 			if models[did] == nil {
-				models[did] = newModel()
+				models[did] = newModel(did)
 			}
 			models[did].putAll(t, b.Tenant(did), part...)
 		}
@@ -87,7 +87,7 @@ func testSamples(t *testing.T, b *bed, samples []Sample) {
 }
 
 func testOutcomes(t *testing.T, b *bed) {
-	have, m := b.Tenant(alice), newModel()
+	have, m := b.Tenant(alice), newModel(alice)
 	full := note(t, 1)
 	bare := store.Entry{Message: full.Message}
 	empty := draft{n: 2, method: "Write", author: "a"}.message(t)
@@ -106,7 +106,7 @@ func testOutcomes(t *testing.T, b *bed) {
 
 // testAllOrNothing puts batches whose last entry is bad.
 func testAllOrNothing(t *testing.T, b *bed) {
-	have, m := b.Tenant(alice), newModel()
+	have, m := b.Tenant(alice), newModel(alice)
 	m.putAll(t, have, notes(t, 0, 3)...)
 	large := make([]byte, dwn.MaxInlineData+1)
 	query := `{"descriptor":{"interface":"Records","method":"Query","messageTimestamp":"2025-01-01T00:00:00.000000Z","filter":{}}}`
@@ -139,7 +139,7 @@ func testAllOrNothing(t *testing.T, b *bed) {
 }
 
 func testBatchLimits(t *testing.T, b *bed) {
-	have, m := b.Tenant(alice), newModel()
+	have, m := b.Tenant(alice), newModel(alice)
 	refuse := func(batch []store.Entry) {
 		t.Helper()
 		if _, err := have.Put(t.Context(), batch); !errors.Is(err, store.ErrBatch) {
@@ -169,7 +169,7 @@ func testBatchLimits(t *testing.T, b *bed) {
 // testLargeAttributes stores messages of nearly the greatest size, all of it in
 // one attribute, that grows further when it is normalised, and deletes that inherit it.
 func testLargeAttributes(t *testing.T, b *bed) {
-	have, m := b.Tenant(alice), newModel()
+	have, m := b.Tenant(alice), newModel(alice)
 	schema := "https://example.org/" + strings.Repeat("ü", dwn.MaxMessageSize/2-1000)
 	first := draft{n: 1, method: "Write", author: "a", schema: schema}.message(t)
 	batch := []store.Entry{{Message: first}, {Message: draft{n: 2, method: "Write", author: "a", schema: schema}.message(t)}}

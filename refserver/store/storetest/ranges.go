@@ -160,7 +160,7 @@ func testPositions(t *testing.T, b *bed) {
 // testTies stores messages of one time, and one each before and after: ranges cut
 // between them.
 func testTies(t *testing.T, b *bed) {
-	m, have := newModel(), b.Tenant(alice)
+	m, have := newModel(alice), b.Tenant(alice)
 	for n, count := range []int{1, 40, 1} {
 		for i := range count {
 			d := draft{n: n, method: "Write", author: authors[i%2], data: []byte{byte(i)}}

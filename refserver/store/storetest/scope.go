@@ -83,7 +83,7 @@ func testRandomHistories(t *testing.T, b *bed) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	for history := range 6 {
 		did := fmt.Sprintf("did:example:%d", history)
-		m, all := newModel(), universe(t, rng, 30)
+		m, all := newModel(did), withPermissions(t, rng, did, universe(t, rng, 30))
 		for len(all) > 0 {
 			n := min(len(all), 1+rng.IntN(40))
 			batch := slices.Clone(all[:n])
@@ -112,7 +112,7 @@ func testRandomHistories(t *testing.T, b *bed) {
 // testRescopeMany stores more deletes of one record than a page has, then its
 // initial write, then more deletes.
 func testRescopeMany(t *testing.T, b *bed) {
-	m, have := newModel(), b.Tenant(alice)
+	m, have := newModel(alice), b.Tenant(alice)
 	initial := draft{n: 1, method: "Write", author: "a", schema: schemas[1]}.message(t)
 	var deletes []store.Entry
 	for n := range 900 {
@@ -161,7 +161,8 @@ func testTwins(t *testing.T, b *bed) {
 			}
 			return
 		}
-		m, have := newModel(), b.Tenant(fmt.Sprintf("did:example:%p%v", t, ids(order)))
+		did := fmt.Sprintf("did:example:%p%v", t, ids(order))
+		m, have := newModel(did), b.Tenant(did)
 		for _, entry := range order {
 			m.putAll(t, have, entry)
 			m.check(t, have, scopeOf(t, `{"contextId":"c"}`), scopeOf(t, `{"contextId":"cd"}`), scopeOf(t, `{"contextId":"c/d"}`))

@@ -29,7 +29,7 @@ func testSealKey(t *testing.T, b *bed) {
 			t.Fatalf("call %d returned another key than the first", i)
 		}
 	}
-	m := newModel()
+	m := newModel(alice)
 	m.putAll(t, b.Tenant(alice), notes(t, 0, 3)...)
 	for range 2 {
 		b.reopen()

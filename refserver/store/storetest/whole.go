@@ -28,7 +28,7 @@ func testSimilarTenants(t *testing.T, b *bed) {
 	large := randomData(7, 100_000)
 	models := make(map[string]*model)
 	for i, did := range similarDIDs {
-		models[did] = newModel()
+		models[did] = newModel(did)
 		rng := rand.New(rand.NewPCG(uint64(i), 9))
 		for _, entry := range all {
 			if rng.IntN(2) == 0 {
@@ -42,14 +42,14 @@ func testSimilarTenants(t *testing.T, b *bed) {
 			}
 			models[did].data[c] = large
 		}
-		if _, err := b.Tenant(did).KeepSecret(t.Context(), store.Secret{Generation: uint64(i)}); err != nil {
+		if _, err := b.Tenant(did).KeepSecret(t.Context(), nil, store.Secret{Generation: uint64(i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	b.reopen()
 	for i, did := range similarDIDs {
 		models[did].check(t, b.Tenant(did), scopeOf(t, `{"author":"did:example:alice"}`))
-		if got, _, err := b.Tenant(did).Secret(t.Context()); err != nil || got.Generation != uint64(i) {
+		if got, _, err := b.Tenant(did).Secret(t.Context(), nil); err != nil || got.Generation != uint64(i) {
 			t.Fatalf("secret of %.20q: generation %d (%v), want %d", did, got.Generation, err, i)
 		}
 		if wanted := wantedOf(t, b.Tenant(did)); len(wanted) != i%2 {
@@ -62,35 +62,11 @@ func testSimilarTenants(t *testing.T, b *bed) {
 	}
 }
 
-// testSecrets offers secrets in random order and checks that the best one stays.
-func testSecrets(t *testing.T, b *bed) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	var best store.Secret
-	for i := range 60 {
-		offered := store.Secret{Generation: uint64(rng.IntN(4)), ID: [16]byte{byte(rng.IntN(4))}, Key: [32]byte{byte(rng.IntN(4))}}
-		if i == 0 || offered.Beats(best) {
-			best = offered
-		}
-		if got, err := b.Tenant(alice).KeepSecret(t.Context(), offered); err != nil || got != best {
-			t.Fatalf("KeepSecret returns %v (%v), want %v", got, err, best)
-		}
-		if i%20 == 19 {
-			b.reopen()
-		}
-		if got, found, err := b.Tenant(alice).Secret(t.Context()); err != nil || !found || got != best {
-			t.Fatalf("Secret returns %v (%v), want %v", got, err, best)
-		}
-	}
-	if dids := tenantsOf(t, b); len(dids) != 0 {
-		t.Errorf("a secret made the tenants %q", dids)
-	}
-}
-
 // testConcurrency lets eight writers put overlapping batches while readers check
 // that what they see holds together.
 func testConcurrency(t *testing.T, b *bed) {
 	const writers = 8
-	have, m, all := b.Tenant(alice), newModel(), universe(t, rand.New(rand.NewPCG(3, 4)), 150)
+	have, m, all := b.Tenant(alice), newModel(alice), universe(t, rand.New(rand.NewPCG(3, 4)), 150)
 	accepted := make([]int, writers)
 	done := make(chan struct{})
 	var writing, reading sync.WaitGroup
@@ -119,7 +95,7 @@ func testConcurrency(t *testing.T, b *bed) {
 					accepted[i]++
 				}
 			}
-			if _, err := have.KeepSecret(t.Context(), store.Secret{Generation: uint64(i)}); err != nil {
+			if _, err := have.KeepSecret(t.Context(), nil, store.Secret{Generation: uint64(i)}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -141,7 +117,7 @@ func testConcurrency(t *testing.T, b *bed) {
 		t.Errorf("%d messages were accepted, want %d", sum, len(m.messages))
 	}
 	m.check(t, have, scopeOf(t, `{"schema":"https://example.org/one"}`), scopeOf(t, `{"contextId":"c/d"}`))
-	if got, _, err := have.Secret(t.Context()); err != nil || got.Generation != writers-1 {
+	if got, _, err := have.Secret(t.Context(), nil); err != nil || got.Generation != writers-1 {
 		t.Errorf("secret of generation %d (%v)", got.Generation, err)
 	}
 }
@@ -186,7 +162,7 @@ func readWhile(t *testing.T, have store.Tenant, done <-chan struct{}) {
 }
 
 func testCanceled(t *testing.T, b *bed) {
-	have, m := b.Tenant(alice), newModel()
+	have, m := b.Tenant(alice), newModel(alice)
 	m.putAll(t, have, notes(t, 0, 5)...)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -221,6 +197,10 @@ func everyCall(ctx context.Context, s store.Store, have store.Tenant, entry stor
 	errs := make(map[string]error)
 	named, _ := entry.Message.Data()
 	_, errs["Put"] = have.Put(ctx, []store.Entry{entry})
+	_, errs["PutUnder"] = have.PutUnder(ctx, []store.Entry{entry}, []string{"grant"})
+	_, _, errs["Grant"] = have.Grant(ctx, "grant")
+	for _, errs["Grants"] = range have.Grants(ctx) {
+	}
 	_, _, errs["Keys"] = have.Keys(ctx, dwn.Scope{})
 	_, _, errs["Keys of the zero tenant"] = s.Tenant("").Keys(ctx, dwn.Scope{})
 	_, _, errs["KeysIn"] = have.KeysIn(ctx, dwn.Scope{}, firstKey, lastKey)
@@ -240,17 +220,18 @@ func everyCall(ctx context.Context, s store.Store, have store.Tenant, entry stor
 	_, _, errs["Initial"] = have.Initial(ctx, entry.Message.RecordID())
 	_, _, errs["OpenData"] = have.OpenData(ctx, named.CID)
 	errs["PutData"] = have.PutData(ctx, named.CID, strings.NewReader(string(entry.Data)))
-	_, _, errs["Secret"] = have.Secret(ctx)
+	_, _, errs["Secret"] = have.Secret(ctx, nil)
 	_, _, _, errs["Fold"] = have.Fold(ctx, "f")
 	errs["KeepFold"] = have.KeepFold(ctx, "f", 1, make([]byte, 3<<20))
 	errs["KeepFold of nil"] = have.KeepFold(ctx, "f", 1, nil)
-	_, errs["KeepSecret"] = have.KeepSecret(ctx, store.Secret{Generation: 1 << 60})
+	_, errs["KeepSecret"] = have.KeepSecret(ctx, nil, store.Secret{Generation: 1 << 60})
+	_, errs["KeepSecret of a label"] = have.KeepSecret(ctx, []byte("label"), store.Secret{})
 	return errs
 }
 
 // testClose closes the store in the middle of everything.
 func testClose(t *testing.T, b *bed) {
-	have, m := b.Tenant(alice), newModel()
+	have, m := b.Tenant(alice), newModel(alice)
 	for n := range 3 {
 		m.putAll(t, have, notes(t, n*200, (n+1)*200)...)
 	}

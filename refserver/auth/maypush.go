@@ -1,0 +1,113 @@
+package auth
+
+import (
+	"github.com/dwn-sync/dwnsync/engine/dwn"
+)
+
+// MayPush returns nil if the request that d was made for may push m, otherwise
+// ErrForbidden, the same for every reason. Initial is the first write of m's record
+// that the node holds, or that came earlier in the same request and was allowed; nil
+// if there is none. The caller has verified the signatures of m.
+//
+// The tenant may push everything. Anybody else may push only inside Read, only
+// records, never those of a permissions protocol, and of these
+//
+//   - what the tenant itself signed as its author;
+//   - what the signer signed as author, inside its Records.Write grants, deletes
+//     inside its Records.Delete grants, but none that prunes where the grant is for
+//     one protocolPath;
+//   - what the signer signed in the tenant's name with a delegated grant, if that
+//     very grant is among those that the decision rests on, and inside it. The embedded copy
+//     proves who gave it, and only the node's own knows whether it was revoked.
+//
+// A write that does not begin its record, and a delete, belong to the place of the
+// record's first write; where they claim another or that is not held, they are
+// forbidden.
+func MayPush(d Decision, m, initial *dwn.Message) error {
+	switch {
+	case !d.push || d.tenant == "" || d.signer == "":
+		return ErrForbidden
+	case d.signer == d.tenant:
+		return nil
+	}
+	at, ok := placeOf(m, initial)
+	if !ok || isPermissions(at.Protocol) || !d.Read.Matches(at) || !d.maySign(m, at) {
+		return ErrForbidden
+	}
+	return nil
+}
+
+// placeOf returns the attributes of a record's message, false for any other kind
+// of message, and where it is not certain to which place it belongs.
+func placeOf(m, initial *dwn.Message) (dwn.Attributes, bool) {
+	at := m.Attributes()
+	if initial == nil {
+		return at, m.IsInitialWrite()
+	}
+	first := initial.Attributes()
+	if !initial.IsInitialWrite() || first.RecordID != at.RecordID {
+		return at, false
+	}
+	switch at.Method {
+	case "Write":
+		return at, at.Protocol == first.Protocol && at.ProtocolPath == first.ProtocolPath && at.ContextID == first.ContextID
+	case "Delete":
+		return at.Inherit(first), true
+	}
+	return at, false
+}
+
+// maySign reports whether who signed m may have it pushed by the requester.
+func (d Decision) maySign(m *dwn.Message, at dwn.Attributes) bool {
+	signer, delegation, ok := signedBy(m)
+	switch {
+	case !ok:
+		return false
+	case delegation == "" && signer == d.tenant:
+		return true
+	case signer != d.signer:
+		return false
+	}
+	for i, scope := range d.Push {
+		if g := d.rights[i]; scope.Matches(at) && g.allows(m) && (delegation == "" || g.Delegated && g.ID == delegation) {
+			return true
+		}
+	}
+	return false
+}
+
+// signedBy returns who signed m and the record ID of the grant that made somebody
+// else its author, "" if there is none. That ID comes from the grant and its author, so
+// a grant of that ID that the tenant gave makes the tenant the author.
+func signedBy(m *dwn.Message) (signer, delegation string, ok bool) {
+	a, err := m.Authorization()
+	if err != nil {
+		return "", "", false
+	}
+	if a.AuthorDelegatedGrant == nil {
+		return m.Signer(), "", true
+	}
+	if !a.AuthorDelegatedGrant.IsInitialWrite() {
+		return "", "", false
+	}
+	return m.Signer(), a.AuthorDelegatedGrant.RecordID(), true
+}
+
+// allows reports whether m keeps to what the grant says besides its place: its
+// condition on published, and that a grant for one path removes nothing at the paths
+// below it, as a delete that prunes does.
+func (g Grant) allows(m *dwn.Message) bool {
+	name, want := "published", g.Publication == PublicationRequired
+	if m.Method() == "Delete" {
+		name, want = "prune", false
+	}
+	if name == "prune" && g.ProtocolPath == "" || name == "published" && g.Publication == "" {
+		return true
+	}
+	descriptor, err := descriptorOf(m)
+	if err != nil {
+		return false
+	}
+	have, err := descriptor.flag(name)
+	return err == nil && have == want
+}

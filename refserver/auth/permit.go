@@ -1,0 +1,144 @@
+package auth
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/dwn-sync/dwnsync/engine/dwn"
+)
+
+// MaxGrants is how many grants one request may name.
+const MaxGrants = 8
+
+// NamedGrant is a grant that a request names and the tenant's node holds.
+type NamedGrant struct {
+	Grant
+	Revoked bool // the node holds a revocation of it, or its record was deleted
+}
+
+// Request is what somebody asks to do, and what is known about it.
+type Request struct {
+	Tenant    string // DID whose data it is about
+	Signer    string // DID who asks
+	Scope     dwn.Scope
+	Direction Direction
+	Grants    []NamedGrant // those that were named and found, at most MaxGrants, in any order
+	Now       int64        // by the server's clock, microseconds since 1970
+}
+
+// Decision is what a request may do. The zero Decision allows nothing. Immutable,
+// safe for concurrent use.
+type Decision struct {
+	// Read is what may be read: all of the request's scope, or the part of it that
+	// a grant covers.
+	Read dwn.Scope
+	// Exact says that Read is the request's scope. A sync goes on only then;
+	// otherwise Read is what to ask for instead.
+	Exact bool
+	// Push holds what the signer may push that it signed itself, each scope inside
+	// Read. It is empty where Direction is Pull.
+	Push []dwn.Scope
+	// Grants are the record IDs of the grants that this rests on, ascending. If one
+	// of them ends or is revoked, decide again. It is empty for the tenant.
+	Grants []string
+
+	tenant, signer string
+	push           bool
+	rights         []Grant // rights[i] gives Push[i]
+}
+
+// Decide says what a request may do, from the request and its grants alone. The
+// tenant may do everything and needs no grants. Anybody else may
+//
+//   - read what the request and one live Messages.Read grant have in common;
+//   - push, inside that, what MayPush says.
+//
+// A grant counts if the tenant gave it, to the signer, Granted <= Now < Expires and
+// it is not revoked. All others are passed over, so naming one more never takes
+// anything away. Of several Messages.Read grants one is taken, never their union,
+// which is no scope: of those whose part of the request no other's exceeds, the one
+// with the lowest record ID. So a grant that covers the whole request is found.
+//
+// Where nothing is left the error is ErrForbidden, the same for every reason.
+func Decide(r Request) (Decision, error) {
+	d := Decision{Read: r.Scope, tenant: r.Tenant, signer: r.Signer, push: r.Direction == Push || r.Direction == Both}
+	if Authorize(r.Signer, r.Tenant) == nil {
+		d.Exact = true
+		if d.push {
+			d.Push = []dwn.Scope{r.Scope}
+		}
+		return d, nil
+	}
+	grants := r.live()
+	reader, ok := d.read(r.Scope, grants)
+	if !ok {
+		return Decision{}, ErrForbidden
+	}
+	d.Exact = d.Read == r.Scope
+	d.Grants = []string{reader}
+	if d.push {
+		d.pushes(grants)
+	}
+	slices.Sort(d.Grants)
+	return d, nil
+}
+
+// live returns the grants that count, by ascending record ID.
+func (r Request) live() []Grant {
+	var live []Grant
+	for _, g := range r.Grants {
+		if !g.Revoked && g.Grantor == r.Tenant && g.Grantee == r.Signer && g.Live(r.Now) && r.Tenant != "" && r.Signer != "" {
+			live = append(live, g.Grant)
+		}
+	}
+	slices.SortStableFunc(live, func(a, b Grant) int { return cmp.Compare(a.ID, b.ID) })
+	return live
+}
+
+// read sets Read to the part of the scope that one grant covers and returns that
+// grant's ID, false if none covers any.
+func (d *Decision) read(scope dwn.Scope, grants []Grant) (id string, ok bool) {
+	var parts []dwn.Scope
+	var ids []string
+	for _, g := range grants {
+		if part, ok := g.within(scope); ok && g.is("Messages", "Read") {
+			parts, ids = append(parts, part), append(ids, g.ID)
+		}
+	}
+	for i, part := range parts {
+		exceeds := func(other dwn.Scope) bool { return other != part && other.Covers(part) }
+		if !slices.ContainsFunc(parts, exceeds) {
+			d.Read = part
+			return ids[i], true
+		}
+	}
+	return "", false
+}
+
+// within returns the part of a scope that lies in the grant's place, false if
+// there is none or it could not be asked for, being too long.
+func (g Grant) within(scope dwn.Scope) (dwn.Scope, bool) {
+	place, err := g.Place()
+	if err != nil {
+		return dwn.Scope{}, false
+	}
+	part, ok := scope.Intersect(place)
+	return part, ok && len(part.AppendJSON(nil)) <= dwn.MaxScopeSize
+}
+
+// pushes adds what the grants let the signer push.
+func (d *Decision) pushes(grants []Grant) {
+	for _, g := range grants {
+		if !g.is("Records", "Write") && !g.is("Records", "Delete") {
+			continue
+		}
+		method, err := dwn.ParseScope([]byte(`{"interface":"Records","method":"` + g.Method + `"}`))
+		part, ok := g.within(d.Read)
+		if ok && err == nil {
+			part, ok = part.Intersect(method)
+		}
+		if ok && err == nil {
+			d.Push, d.rights, d.Grants = append(d.Push, part), append(d.rights, g), append(d.Grants, g.ID)
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package badger
+
+import (
+	"errors"
+	"math"
+	"sync"
+	"testing"
+
+	"github.com/dwn-sync/dwnsync/refserver/store"
+)
+
+// TestGrantsOfBefore asks stores about grants of which a version of before wrote all, or
+// what came last, or which this version wrote to after that.
+func TestGrantsOfBefore(t *testing.T) {
+	did, entries := permissionSamples(t)
+	have := tenantOf(openTest(t, t.TempDir(), Options{}), did)
+	putSamples(t, have, entries[:len(entries)-300])
+	checkGrantRows(t, have)
+	ask := map[string]func() error{
+		"Grant": func() error {
+			_, _, err := have.Grant(t.Context(), "bafynone")
+			if !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			return nil
+		},
+		"Grants": func() (err error) {
+			for _, err = range have.Grants(t.Context()) {
+				break
+			}
+			return err
+		},
+		"PutUnder": func() error {
+			_, err := have.PutUnder(t.Context(), nil, []string{"bafynone"})
+			return err
+		},
+	}
+	for name, ask := range ask {
+		last, _ := have.Last(t.Context())
+		for _, to := range []uint64{0, 1, last / 2, last - 1} {
+			if err := forget(t.Context(), have, to); err != nil {
+				t.Fatal(err)
+			}
+			for n := range 2 { // what is new meanwhile must not hide what is old
+				rest := entries[len(logIDs(t, have)):]
+				putSamples(t, have, rest[:10])
+				if _, at := grantRows(t, have); at != to {
+					t.Fatalf("%s: Put %d moved row i from %d to %d", name, n, to, at)
+				}
+			}
+			if err := ask(); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			checkGrantRows(t, have)
+		}
+	}
+}
+
+// TestRevokedBefore checks that a revocation that a version of before stored is known to
+// the first write under its grant.
+func TestRevokedBefore(t *testing.T) {
+	did, entries := permissionSamples(t)
+	have := tenantOf(openTest(t, t.TempDir(), Options{}), did)
+	putSamples(t, have, entries)
+	for _, entry := range entries {
+		if record, ok := store.Revokes(entry.Message, did); ok {
+			if err := forget(t.Context(), have, 0); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := have.PutUnder(t.Context(), entries[:3], []string{record}); !errors.Is(err, store.ErrRevoked) {
+				t.Fatalf("got %v, want %v", err, store.ErrRevoked)
+			}
+		}
+	}
+}
+
+// TestIndexTogether lets scans of the log run at the same time as writes.
+func TestIndexTogether(t *testing.T) {
+	did, entries := permissionSamples(t)
+	have := tenantOf(openTest(t, t.TempDir(), Options{}), did)
+	half := len(entries) / 2
+	putSamples(t, have, entries[:half])
+	if err := forget(t.Context(), have, 3); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for n := range 3 {
+		all.Go(func() {
+			if err := have.indexGrants(t.Context(), 7+n); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Go(func() {
+		for at := half; at < len(entries); at += 20 {
+			if _, err := have.Put(t.Context(), entries[at:min(at+20, len(entries))]); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	all.Wait()
+	if err := have.indexGrants(t.Context(), 7); err != nil {
+		t.Fatal(err)
+	}
+	checkGrantRows(t, have)
+}
+
+// TestAskingWritesNothing counts the transactions of questions about grants.
+func TestAskingWritesNothing(t *testing.T) {
+	did, entries := permissionSamples(t)
+	s := openTest(t, t.TempDir(), Options{})
+	have := tenantOf(s, did)
+	putSamples(t, have, entries)
+	before := s.acknowledged.last
+	for _, did := range []string{did, "did:example:nobody"} {
+		if _, _, err := s.Tenant(did).Grant(t.Context(), "bafynone"); !errors.Is(err, store.ErrNotFound) {
+			t.Fatal(err)
+		}
+		for _, err := range s.Tenant(did).Grants(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if s.acknowledged.last != before {
+		t.Errorf("%d transactions", s.acknowledged.last-before)
+	}
+}
+
+// TestGrantsFull: asking a store of before works as long as opening it does.
+func TestGrantsFull(t *testing.T) {
+	free := uint64(math.MaxUint64)
+	did, entries := permissionSamples(t)
+	have := tenantOf(openTest(t, t.TempDir(), Options{FreeSpace: func(string) (uint64, error) { return free, nil }}), did)
+	putSamples(t, have, entries)
+	if err := forget(t.Context(), have, 0); err != nil {
+		t.Fatal(err)
+	}
+	free = minFreeToOpen - 1
+	if _, _, err := have.Grant(t.Context(), "bafynone"); !errors.Is(err, store.ErrFull) {
+		t.Errorf("got %v, want %v", err, store.ErrFull)
+	}
+	free = minFreeToOpen
+	if _, _, err := have.Grant(t.Context(), "bafynone"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("got %v, want %v", err, store.ErrNotFound)
+	}
+	free = 0
+	if _, _, err := have.Grant(t.Context(), "bafynone"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the second time: got %v, want %v", err, store.ErrNotFound)
+	}
+	checkGrantRows(t, have)
+}

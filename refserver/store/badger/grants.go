@@ -1,0 +1,107 @@
+package badger
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	dgraph "github.com/dgraph-io/badger/v4"
+	"github.com/dwn-sync/dwnsync/refserver/store"
+)
+
+// Grant implements store.Grants.
+func (t *tenant) Grant(ctx context.Context, recordID string) (store.Entry, bool, error) {
+	if err := t.indexGrants(ctx, scanSize); err != nil {
+		return store.Entry{}, false, err
+	}
+	var g store.Grant
+	err := t.store.view(ctx, func(txn *dgraph.Txn) error {
+		record := recordDigest(recordID)
+		found, err := has(txn, t.keys.grant(record))
+		if err == nil && !found {
+			err = fmt.Errorf("grant %.80q: %w", recordID, store.ErrNotFound)
+		}
+		if err == nil {
+			g, err = t.grant(txn, record)
+		}
+		return err
+	})
+	return g.Entry, g.Revoked, err
+}
+
+// grant reads a grant that row g says is there.
+func (t *tenant) grant(txn *dgraph.Txn, record digest) (g store.Grant, err error) {
+	row, err := readRecord(txn, t.keys, record)
+	if err != nil {
+		return g, err
+	}
+	if g.Entry, err = t.entry(txn, row.initial); err != nil {
+		// What is missing is missing by damage: this must not read like a grant that nobody made.
+		return store.Grant{}, corrupt("grant with the initial write at position %d: %v", row.position, err)
+	}
+	g.Revoked, err = has(txn, t.keys.revoked(record))
+	return g, err
+}
+
+// Grants implements store.Grants.
+func (t *tenant) Grants(ctx context.Context) iter.Seq2[store.Grant, error] {
+	return func(yield func(store.Grant, error) bool) {
+		err := t.indexGrants(ctx, scanSize)
+		from := t.keys.prefix(kindGrant)
+		for err == nil && from != nil {
+			var page []store.Grant
+			page, from, err = t.grantsFrom(ctx, from)
+			for _, g := range page {
+				if !yield(g, nil) {
+					return
+				}
+			}
+		}
+		if err != nil {
+			yield(store.Grant{}, err)
+		}
+	}
+}
+
+// grantsFrom reads grants from the key from on in one transaction, and returns the key
+// to go on from, nil after the last. What it read before an error comes with the error.
+func (t *tenant) grantsFrom(ctx context.Context, from []byte) (page []store.Grant, next []byte, err error) {
+	size := 0
+	err = t.store.view(ctx, func(txn *dgraph.Txn) error {
+		prefix := t.keys.prefix(kindGrant)
+		return scan(txn, prefix, from, func(item *dgraph.Item) error {
+			if len(page) == pageSize || size >= pageBytes {
+				next = item.KeyCopy(nil)
+				return errStop
+			}
+			var record digest
+			if key := item.Key()[len(prefix):]; copy(record[:], key) != len(key) || len(key) != len(record) {
+				return corrupt("key of a grant with %d bytes", len(key))
+			}
+			g, err := t.grant(txn, record)
+			if err != nil {
+				return err
+			}
+			page = append(page, g)
+			size += g.Size()
+			return nil
+		})
+	})
+	return page, next, err
+}
+
+// checkGrants returns store.ErrRevoked if one of grants is revoked. It reads the rows by
+// their keys, those that are not there too, because such reads are what a revocation that is
+// stored meanwhile conflicts with: a scan would not see that a row appears.
+func (t *tenant) checkGrants(txn *dgraph.Txn, grants []string) error {
+	for _, recordID := range grants {
+		revoked, err := has(txn, t.keys.revoked(recordDigest(recordID)))
+		if err != nil {
+			return err
+		}
+		if revoked {
+			return fmt.Errorf("%w: %.80q", store.ErrRevoked, recordID)
+		}
+	}
+	return nil
+}
