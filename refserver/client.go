@@ -87,7 +87,7 @@ func (t *transport) Exchange(ctx context.Context, head []wire.Frame, items iter.
 	}
 	first := wire.Frame{Type: wire.TypeAuth, Body: []byte(token)}
 	t.authBytes.Add(int64(first.Size()))
-	body := newFrameReader(wire.Join(append([]wire.Frame{first}, head...), items))
+	body := wire.NewReader(wire.Join(append([]wire.Frame{first}, head...), items))
 	defer body.Close()
 	resp, err := t.client.post(ctx, body)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 // TestCursor: the second sync takes one round and at most 512 bytes of metadata, whatever
 // came on the responder since, also after either side was restarted.
 func TestCursor(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, generated(t, 2000))
 	p.write(p.here, 40)
 	p.write(p.there, 100)
@@ -142,6 +143,7 @@ func TestCursorStale(t *testing.T) {
 // TestCursorHistories: random writes, syncs, restarts, backups, restores and rotations on
 // either side. Every sync is complete and exact.
 func TestCursorHistories(t *testing.T) {
+	t.Parallel()
 	used := 0
 	for seed := range uint64(2) {
 		rng := rand.New(rand.NewPCG(seed, 8))
@@ -183,6 +185,7 @@ func TestCursorHistories(t *testing.T) {
 // TestCursorScopes: in views that deletes enter only when their record's first write comes,
 // from the other side or not, every sync ends with the same on both, and most go by cursor.
 func TestCursorScopes(t *testing.T) {
+	t.Parallel()
 	used := 0
 	for seed := range uint64(2) {
 		rng := rand.New(rand.NewPCG(seed, 10))
@@ -215,6 +218,7 @@ func TestCursorScopes(t *testing.T) {
 // TestCursorWhileWriting: what is written on either side between the rounds of a sync, and
 // after its last, is not taken for what that sync compared: the next one finds it.
 func TestCursorWhileWriting(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(2) {
 		rng := rand.New(rand.NewPCG(seed, 9))
 		p := newPair(t, generated(t, 300))

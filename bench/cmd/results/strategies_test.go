@@ -37,8 +37,14 @@ func (f fake) situation(text *strings.Builder, divergence, direction string, n, 
 		name          string
 		bytes, rounds float64
 	}{
-		{"sketch", sketch, rounds}, {"cursor", 480, 1}, {"auto", sketch + 10, rounds}, {"auto-again", 480, 1},
-		{"ribbon", 1.03 * float64(n), 1}, {"list", 5 * float64(n), 1}, {"riblt", 19 + 25*float64(d), 1}, {"negentropy", 367 + 110*float64(d), 3},
+		{"sketch", sketch, rounds},
+		{"cursor", 480, 1},
+		{"auto", sketch + 10, rounds},
+		{"auto-again", 480, 1},
+		{"ribbon", 1.03 * float64(n), 1},
+		{"list", 5 * float64(n), 1},
+		{"riblt", 19 + 25*float64(d), 1},
+		{"negentropy", 367 + 110*float64(d), 3},
 	} {
 		bytes := s.bytes * f.factor(f.larger, s.name)
 		f.lines(text, fmt.Sprintf("BenchmarkStrategies/strategy=%s/divergence=%s/direction=%s/n=%d/d=%d", s.name, divergence, direction, n, d), f.count,
