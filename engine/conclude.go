@@ -69,10 +69,13 @@ func (i *Initiator) readSecondHalf(ctx context.Context, s *wire.Stream, head wir
 	if err != nil {
 		return err
 	}
-	switch head.Form {
-	case wire.FormShorts:
-		return i.readShorts(ctx, second, d)
-	case wire.FormRanges:
+	if head.Form == wire.FormShorts || head.Form == wire.FormRanges {
+		if err := undivided(head); err != nil {
+			return fmt.Errorf("%w: %w", ErrProtocol, err)
+		}
+		if head.Form == wire.FormShorts {
+			return i.readShorts(ctx, second, d)
+		}
 		return i.readRanges(second, d)
 	}
 	if err := i.checkSecondHalf(head); err != nil {

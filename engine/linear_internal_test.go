@@ -199,3 +199,20 @@ func TestDistrustStays(t *testing.T) {
 		t.Errorf("%v; distrusted %t, the view %t", err, i.distrust, i.round.view.distrust)
 	}
 }
+
+// failing keeps summaries that cannot be had.
+type failing struct{ KeysView }
+
+func (failing) Summaries(context.Context, Secret) (Summaries, bool, error) {
+	return nil, false, ErrReplica
+}
+
+// TestDistrustedNotAsked: what is distrusted is not even asked for.
+func TestDistrustedNotAsked(t *testing.T) {
+	for _, distrust := range []bool{false, true} {
+		s := &snapshot{View: failing{}, distrust: distrust}
+		if _, ok, err := s.keptSummaries(t.Context(), Secret{}); ok || errors.Is(err, ErrReplica) == distrust {
+			t.Errorf("distrusted %t: %t, %v", distrust, ok, err)
+		}
+	}
+}

@@ -1,9 +1,11 @@
 package refserver_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/dwn-sync/dwnsync/datasets"
@@ -52,6 +54,30 @@ func TestCursorStale(t *testing.T) {
 	}{
 		"nothing":             {func(*pair) {}, true},
 		"responder restarted": {func(p *pair) { p.there.restart() }, true},
+		"summaries of both made again": {func(p *pair) {
+			for _, h := range []*host{p.here, p.there} {
+				if err := h.Keeper.Rebuild(p.t.Context(), p.did); err != nil {
+					p.t.Fatal(err)
+				}
+			}
+		}, true},
+		"four syncs at once": {func(p *pair) {
+			p.write(p.here, 10)
+			p.write(p.there, 10)
+			var all sync.WaitGroup
+			for range 4 {
+				all.Go(func() {
+					opt, err := p.opt, error(nil)
+					if opt.Cursor, err = p.client.Cursor(p.t.Context(), p.here.Node, opt); err == nil {
+						_, err = p.client.Sync(p.t.Context(), p.here.Node, opt)
+					}
+					if err = errors.Join(err, p.client.KeepCursor(p.t.Context(), p.here.Node, opt)); err != nil {
+						p.t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+		}, true},
 		"responder restored, and written on": {func(p *pair) {
 			before := p.there.backup()
 			p.write(p.there, 20)

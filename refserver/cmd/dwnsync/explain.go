@@ -69,7 +69,7 @@ func runExplain(ctx context.Context, s std, f *flags) error {
 	if err != nil {
 		return err
 	}
-	node, err := openNode(*dir, true, warnings(s.err))
+	node, err := openNode(*dir, false, warnings(s.err)) // it asks, so it makes nothing
 	if err != nil {
 		return err
 	}
