@@ -289,7 +289,14 @@ func TestMeterRounds(t *testing.T) {
 // TestMeterPushed: items of a request are booked to their transfer, with what takes them in.
 func TestMeterPushed(t *testing.T) {
 	m := meter{now: responder}
-	for range m.moved(func(yield func(wire.Frame, error) bool) { _ = yield(wire.Frame{}, nil) && yield(wire.Frame{}, nil) }) {
+	two := func(yield func(wire.Frame, error) bool) {
+		for range 2 {
+			if !yield(wire.Frame{}, nil) {
+				return
+			}
+		}
+	}
+	for range m.moved(two) {
 		if m.now != transfer {
 			t.Errorf("an item is taken in in the turn of %d", m.now)
 		}

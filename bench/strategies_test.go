@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"runtime"
 	"slices"
 	"sync"
@@ -71,6 +68,10 @@ type contender struct {
 	remembers bool
 }
 
+// mostOverHTTP is the largest n of which each benchmark makes a sync through HTTP too. Beyond
+// it a filter or a list of everything is only as much longer as n is larger.
+const mostOverHTTP = 1_000_000
+
 // keeps reports whether it uses summaries that are kept.
 func (c contender) keeps() bool { return keepsSummaries(c.strategy) }
 
@@ -87,13 +88,14 @@ func (c strategyCase) contenders() []contender {
 		{name: "auto", strategy: engine.StrategyAuto},
 		{name: "auto-again", strategy: engine.StrategyAuto, remembers: true},
 		{name: "ribbon", strategy: engine.StrategyRibbon},
+		{name: "segmented", strategy: engine.StrategySegmented},
 		{name: "list", strategy: engine.StrategyList},
 		{name: "riblt", baseline: baseline.RIBLT{}},
 		{name: "negentropy", baseline: baseline.Negentropy{}},
 	}
 	return slices.DeleteFunc(all, func(one contender) bool {
 		whole := c.divergence == datasets.Fresh || c.divergence == datasets.Disjoint
-		return one.remembers && whole || !one.keeps() && c.n > 1_000_000
+		return one.remembers && whole || !one.keeps() && one.baseline == nil && c.n > mostOverHTTP
 	})
 }
 
@@ -112,7 +114,8 @@ func newStage(tb testing.TB, n int) *stage {
 // BenchmarkStrategies: one operation is one sync between nodes that share the secret and
 // keep their summaries; each lacks other keys than in the operation before, but by those
 // divergences that say which. Bytes are metadata, and rounds those until the difference is
-// known. here-ns and there-ns are CPU time of the sides, without what reads, moves and
+// known. Up to a million keys the first sync between keepers is made again through HTTP on
+// loopback, which fails where its bytes are others. here-ns and there-ns are CPU time of the sides, without what reads, moves and
 // stores the items and keeps the summaries. bound-B is the information that tells one
 // outcome of the divergence from the others. With cursor and auto-again the two synced before
 // anything was missing. Baselines and filters keep what they can, as in BenchmarkReconcile.
@@ -129,7 +132,8 @@ func BenchmarkStrategies(b *testing.B) {
 
 func benchStrategy(b *testing.B, s *stage, c strategyCase, one contender) {
 	var t tally
-	var sizes []int
+	var sizes, theirs []int
+	var first outcome
 	bound := 0.0
 	for b.Loop() {
 		b.StopTimer()
@@ -147,13 +151,22 @@ func benchStrategy(b *testing.B, s *stage, c strategyCase, one contender) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		t.add(o)
-		sizes = append(sizes, int(o.Up+o.Down))
+		if t.add(o); len(sizes) == 0 {
+			first = o
+		}
+		sizes, theirs = append(sizes, int(o.Up+o.Down)), append(theirs, int(o.There))
 		bound += l.bound / 8
 	}
 	t.report(b)
 	b.ReportMetric(float64(percentile(sizes, 99)), "p99-metadata-B")
+	b.ReportMetric(float64(percentile(theirs, 99)), "p99-there-ns")
 	b.ReportMetric(bound/float64(len(sizes)), "bound-B/op")
+	if !one.keeps() || c.n > mostOverHTTP {
+		return
+	}
+	if err := s.sameOverHTTP(b, c, one, *seed<<32, first); err != nil {
+		b.Fatal(err)
+	}
 }
 
 // prepare returns the reconciliation of two sides that lack that.
@@ -260,54 +273,4 @@ func TestStrategies(t *testing.T) {
 			}
 		}
 	}
-}
-
-// TestStrategiesOverHTTP: through HTTP on loopback the bytes and rounds of a sync are those
-// that are measured in one process.
-func TestStrategiesOverHTTP(t *testing.T) {
-	const n = 10_000
-	s := newStage(t, n)
-	far := new(farNode)
-	server := httptest.NewServer(far)
-	defer server.Close()
-	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
-	}
-	client := &http.Client{Transport: &http.Transport{DialContext: dial}}
-	defer client.CloseIdleConnections()
-	for _, c := range strategyCases(n) {
-		for _, one := range c.contenders() {
-			if !one.keeps() || c.d > n/10 {
-				continue
-			}
-			l := c.draw(chacha(1))
-			near, err := s.kept(t.Context(), c.direction, one, l, 1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want, err := near(t.Context(), 1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := s.overHTTP(t.Context(), far, client, c.direction, one, l)
-			if err != nil || got.Up.Metadata != want.Up || got.Down.Metadata != want.Down || got.Rounds < want.Rounds {
-				t.Errorf("strategy=%s/%v: %d bytes up, %d down in %d rounds, want %d, %d, %d; %v",
-					one.name, c, got.Up.Metadata, got.Down.Metadata, got.Rounds, want.Up, want.Down, want.Rounds, err)
-			}
-		}
-	}
-}
-
-// overHTTP makes the sync of kept, by the first salts, through HTTP.
-func (s *stage) overHTTP(ctx context.Context, far *farNode, client *http.Client, direction engine.Direction, one contender, l lacked) (engine.Report, error) {
-	sealer, err := newSealer()
-	if err != nil {
-		return engine.Report{}, err
-	}
-	opt, err := s.begin(ctx, direction, one, l, 1, sealer)
-	if err != nil {
-		return engine.Report{}, err
-	}
-	far.answer.Store(&answer{s.there, engine.RespondOptions{Random: chacha(3), Limits: wideLimits(), Sealer: sealer}})
-	return engine.Sync(ctx, s.here, post{client}, opt)
 }

@@ -69,10 +69,13 @@ func (i *Initiator) readSecondHalf(ctx context.Context, s *wire.Stream, head wir
 	if err != nil {
 		return err
 	}
-	switch head.Form {
-	case wire.FormShorts:
-		return i.readShorts(ctx, second, d)
-	case wire.FormRanges:
+	if head.Form == wire.FormShorts || head.Form == wire.FormRanges {
+		if err := undivided(head); err != nil {
+			return fmt.Errorf("%w: %w", ErrProtocol, err)
+		}
+		if head.Form == wire.FormShorts {
+			return i.readShorts(ctx, second, d)
+		}
 		return i.readRanges(second, d)
 	}
 	if err := i.checkSecondHalf(head); err != nil {
@@ -204,6 +207,9 @@ func (i *Initiator) conclude(ctx context.Context, ack wire.Ack, d difference) (b
 	if i.opt.Direction.Pushes() {
 		i.pending, i.pendingBy = i.refused.pushable(d.onlyHere), i.steps[0].strategy
 	}
+	if !exact {
+		i.seenUnder = Secret{} // what is to be pushed may be no items of the view
+	}
 	switch {
 	case d.more:
 		return false, i.more(d)
@@ -268,6 +274,8 @@ func (i *Initiator) concludePush(ctx context.Context, remote Root) (bool, error)
 func (i *Initiator) restart() bool {
 	i.known, i.doubt, i.sketching, i.ranging = false, nil, sketching{}, ranging{}
 	i.restarts++
+	// Sets seldom change so often. What is kept of this one and wrong would look the same.
+	i.distrust = i.distrust || i.restarts > trustedRestarts
 	return i.restarts <= maxRestarts
 }
 
@@ -282,6 +290,7 @@ func (i *Initiator) nextStep(rejected uint64, d difference) error {
 	if len(i.steps) == 1 {
 		return i.incomplete("roots still differ after a list of all IDs")
 	}
+	left := i.steps[0].kind
 	i.nextMethod()
 	i.distrust = i.distrust || i.steps[0].kind == plainIDs // it proves, whatever is kept
 	i.failed++
@@ -293,8 +302,10 @@ func (i *Initiator) nextStep(rejected uint64, d difference) error {
 		staysThere = 0
 	}
 	i.settleDoubt(d.doubt, staysThere > 0)
-	if err := i.saltSketch(); err != nil {
-		return err
+	if left != wholeKind { // a filter says nothing against the short IDs
+		if err := i.saltSketch(); err != nil {
+			return err
+		}
 	}
 	if i.doubt == nil && staysHere+staysThere > hopeless && i.failed > 1 {
 		for i.steps[0].approximate() {

@@ -66,10 +66,12 @@ type Pair struct {
 // takes besides its own bytes is in summaryHead.
 const (
 	initBytes    = 142.0 // INIT with a secret and a root
+	namesBytes   = 97.0  // these two
 	ackBytes     = 160.0 // ACK and DONE
 	throughBytes = 64.0  // what was let through, in ACK
 	summaryHead  = 52.0  // INIT's or ACK's words about a summary, and a SUMMARY frame's head
 	secretBytes  = 66.0
+	doubtHead    = 24.0 // words about the part that a filter is of
 	cursorHead   = 10.0 // before a token in INIT or ACK
 	planBytes    = 60.0 // ACK's words about a plan, without its buckets
 	spineBytes   = 10.0 // a bucket of a spine, and its count
@@ -95,7 +97,9 @@ func (p Pair) Cost(s Strategy) (Cost, bool) {
 	case s == StrategySegmented:
 		return p.first(p.segmented()), true
 	case s == StrategySketch && p.Stranger && p.Here > 0:
-		return Cost{initBytes, ackBytes + secretBytes, 1}.plus(p.sketched()), true
+		asked := p
+		asked.Stranger = false
+		return p.first(p.opening().plus(asked.sketched())), true
 	case s == StrategySketch:
 		return p.first(p.sketched()), true
 	case s == StrategyCursor && p.Cursor:
@@ -104,12 +108,17 @@ func (p Pair) Cost(s Strategy) (Cost, bool) {
 	return Cost{}, false
 }
 
-// first adds the secret that a stranger is sent to a first round that needs none, and
-// what every reply ends with.
-func (p Pair) first(c Cost) Cost {
+// opening is the first request and its reply, without what they say: a stranger's names no
+// secret and no root, and it is sent the secret.
+func (p Pair) opening() Cost {
 	if p.Stranger {
-		c.Down += secretBytes
+		return Cost{initBytes - namesBytes, ackBytes + secretBytes, 1}
 	}
+	return Cost{initBytes, ackBytes, 1}
+}
+
+// first adds what every reply ends with.
+func (p Pair) first(c Cost) Cost {
 	if p.Token > 0 {
 		c.Down += c.Rounds * (cursorHead + float64(p.Token))
 	}

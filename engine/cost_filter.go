@@ -47,10 +47,22 @@ func (w whole) sync(p Pair) Cost {
 	return total.plus(whole{filters.List, 40}.sync(p).times(reached))
 }
 
+// everything returns what a sync takes that begins with a filter over everything, as StrategyAuto
+// does: a sketch tells what that hid.
+func (p Pair) everything() Cost {
+	c, hidden := whole{wholeKind, wholeBits}.round(p)
+	clean := math.Exp(-hidden.OnlyHere - hidden.OnlyThere)
+	c = c.plus(p.pushed(p.OnlyHere).times(clean))
+	if clean == 1 {
+		return c
+	}
+	return c.plus(p.after(hidden, 1-clean).sketched().times(1 - clean))
+}
+
 // round returns what one round takes, and how many items it hides on either side.
 func (w whole) round(p Pair) (Cost, Pair) {
-	c := Cost{initBytes + summaryHead + filterLen(w.kind, float64(p.Here), w.bits), ackBytes, 1}
-	if p.equal() {
+	c := p.opening().plus(Cost{Up: summaryHead + filterLen(w.kind, float64(p.Here), w.bits)})
+	if p.equal() && !p.Stranger {
 		return c, Pair{}
 	}
 	rate := math.Ldexp(1, -w.bits)
@@ -64,8 +76,8 @@ func (w whole) round(p Pair) (Cost, Pair) {
 		hidden.OnlyHere = math.Ldexp(p.OnlyHere, -bits)
 	}
 	through := float64(p.There) - p.OnlyThere + hidden.OnlyThere
-	second := 1.0
-	if p.OnlyHere < 1 {
+	second := 1.0 // to a stranger always: nothing tells that it has just what was let through
+	if p.OnlyHere < 1 && !p.Stranger {
 		second = 1 - math.Exp(-p.OnlyHere-hidden.OnlyThere)
 	}
 	c.Down += throughBytes + second*(summaryHead+filterLen(w.kind, through, bits))
@@ -78,6 +90,7 @@ func (w whole) round(p Pair) (Cost, Pair) {
 // after returns what is left of p for another round, given that a round hid something,
 // which had that chance.
 func (p Pair) after(hidden Pair, chance float64) Pair {
+	p.Stranger = false
 	if p.Direction.Pulls() {
 		p.Here += uint64(p.OnlyThere - hidden.OnlyThere)
 		p.OnlyThere = hidden.OnlyThere / chance
@@ -101,24 +114,34 @@ func (p Pair) staying() (items float64) {
 }
 
 // segmented returns what a sync by a segmented filter takes, of which the responder keeps
-// none: its second half is about the segments whose count or sum tells a difference.
+// none.
 func (p Pair) segmented() Cost {
-	length, segments := segmentedLen(float64(p.Here))
-	c := Cost{initBytes + summaryHead + 2 + length, ackBytes, 1}
-	if p.equal() {
-		return c
-	}
-	c.Down += throughBytes
-	if p.Here == 0 {
-		return c
-	}
 	hidden := p.OnlyThere / 256
+	if p.Here == 0 {
+		hidden = 0
+	}
+	c, part := p.segmentedRound(hidden)
+	clean := math.Exp(-hidden - math.Ldexp(p.OnlyHere, -bitsFor(int(p.OnlyHere))))
+	again := Cost{initBytes + summaryHead + part, ackBytes + throughBytes, 1}
+	return c.plus(again.times(1 - clean)).plus(p.pushed(p.OnlyHere))
+}
+
+// segmentedRound returns what the first round takes in which so many items are hidden, and what
+// a filter of the part that it leaves in doubt takes. The second half is about the segments
+// whose count or sum tells a difference.
+func (p Pair) segmentedRound(hidden float64) (c Cost, part float64) {
+	length, segments := segmentedLen(float64(p.Here))
+	c = p.opening().plus(Cost{Up: summaryHead + 2 + length})
+	if p.equal() && !p.Stranger {
+		return c, 0
+	}
 	doubtful := segments * (1 - math.Exp(-(p.OnlyHere+hidden)/segments))
 	inside := (float64(p.There) - p.OnlyThere + hidden) * doubtful / segments
-	bits := bitsFor(int(p.OnlyHere))
 	second := min(1, p.OnlyHere+1-math.Exp(-hidden))
-	c.Down += second * (summaryHead + 24 + 5*doubtful + filterLen(wholeKind, inside, bits))
-	clean := math.Exp(-hidden - math.Ldexp(p.OnlyHere, -bits))
-	again := Cost{initBytes + summaryHead + 24 + 5*doubtful + filterLen(wholeKind, inside+p.OnlyThere*doubtful/segments, 8), ackBytes + throughBytes, 1}
-	return c.plus(again.times(1 - clean)).plus(p.pushed(p.OnlyHere))
+	if p.Stranger {
+		second = 1
+	}
+	told := doubtHead + 5*doubtful
+	c.Down += throughBytes + second*(summaryHead+told+filterLen(wholeKind, inside, bitsFor(int(p.OnlyHere))))
+	return c, told + filterLen(wholeKind, inside+p.OnlyThere*doubtful/segments, 8)
 }

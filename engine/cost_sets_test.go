@@ -18,6 +18,7 @@ type costSets struct {
 	a, b                *enginetest.Set
 	beforeA, beforeB    []engine.Key
 	onlyHere, onlyThere int
+	direction           engine.Direction
 }
 
 // costItem is the payload of an item: one a minute, some kilobytes apart from what matters.
@@ -29,7 +30,7 @@ func costItem(i int, whose byte) []byte {
 // those not in notHere and some of its own.
 func makeCostSets(t *testing.T, name string, n int, here, there func(i int) bool, own int) *costSets {
 	t.Helper()
-	s := &costSets{name: name, a: &enginetest.Set{KeepSummaries: true}, b: &enginetest.Set{KeepSummaries: true}}
+	s := &costSets{name: name, direction: engine.Both, a: &enginetest.Set{KeepSummaries: true}, b: &enginetest.Set{KeepSummaries: true}}
 	var a, b [][]byte
 	for i := range n {
 		if here(i) {
@@ -76,7 +77,7 @@ func minusKeys(a, b []engine.Key) (only []engine.Key) {
 func (s *costSets) pair(t *testing.T) engine.Pair {
 	t.Helper()
 	p := engine.Pair{
-		Here: uint64(len(s.beforeA)), There: uint64(len(s.beforeB)), Direction: engine.Both,
+		Here: uint64(len(s.beforeA)), There: uint64(len(s.beforeB)), Direction: s.direction,
 		OnlyHere: float64(s.onlyHere), OnlyThere: float64(s.onlyThere),
 	}
 	return p.Ranged(t.Context(), viewFor(t, s.a), viewFor(t, s.b), *epoch(1))

@@ -11,9 +11,9 @@ import (
 // sketched returns what a sync by sketches takes: the first probe, whatever the case, and,
 // where that does not decode, what the responder plans.
 func (p Pair) sketched() Cost {
-	first := Cost{initBytes + summaryHead + probeLen(p.Here, firstCells), ackBytes, 1}
-	if p.Here == 0 && p.Stranger {
-		first.Up = initBytes + summaryHead
+	first := p.opening().plus(Cost{Up: summaryHead})
+	if p.Here > 0 || !p.Stranger {
+		first.Up += probeLen(p.Here, firstCells)
 	}
 	if p.equal() {
 		return first
@@ -77,7 +77,7 @@ func (p Pair) following(plan wire.Plan, expected expectation) Cost {
 	asked := Cost{Down: planBytes + float64(len(plan.Dense))}
 	if plan.Cells == 0 {
 		p.Direction = Pull // the push is counted by who asks
-		return asked.plus(whole{wholeKind, wholeBits}.sync(p))
+		return asked.plus(whole{wholeKind, everythingBits(p.OnlyThere)}.sync(p))
 	}
 	next := Cost{initBytes + summaryHead + probeLen(p.Here, 0) + expected.bytes, ackBytes, 1}.plus(p.told())
 	return asked.plus(next).plus(next.plus(asked).times(expected.fails))

@@ -116,8 +116,12 @@ func TestCursorBroken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for n, directions := range [][2]engine.Direction{
-				{engine.Both, engine.Both}, {engine.Pull, engine.Pull}, {engine.Push, engine.Push},
-				{engine.Pull, engine.Both}, {engine.Push, engine.Pull}, {engine.Both, engine.Push},
+				{engine.Both, engine.Both},
+				{engine.Pull, engine.Pull},
+				{engine.Push, engine.Push},
+				{engine.Pull, engine.Both},
+				{engine.Push, engine.Pull},
+				{engine.Both, engine.Push},
 			} {
 				c := newCouple(t, 300)
 				c.grow(c.a, n)

@@ -90,6 +90,14 @@ func readDigest(s *wire.Stream, head wire.Summary, limit int64) (digest, error) 
 	return digest{head: head, data: data}, nil
 }
 
+// undivided refuses a summary that is said to be a delta or a part, or to have a salt.
+func undivided(head wire.Summary) error {
+	if head.Base != 0 || head.Within != nil || head.Salt != (filters.Salt{}) {
+		return fmt.Errorf("%w: a summary of the form %q is no delta, no part and has no salt", wire.ErrMalformed, head.Form)
+	}
+	return nil
+}
+
 // sieve returns what d says, unless it is a segmented filter.
 func (d digest) sieve(limit int64, hash hashFunc) (sieve, error) {
 	if d.head.Base != 0 || d.head.Within != nil && d.head.Form != wire.FormFilter && d.head.Form != wire.FormIDs {

@@ -149,7 +149,8 @@ type Replica interface {
 	View(ctx context.Context) (View, error)
 	// Put verifies and durably stores a batch of payloads, at most BatchItems and,
 	// but for a single larger one, BatchBytes. It returns a receipt for each, or an
-	// error where none of the batch is stored. Storing twice is no error.
+	// error where none of the batch is stored. Storing twice is no error. Put may keep
+	// each payload, which nobody changes from then on, but not the slice of them.
 	Put(ctx context.Context, payloads [][]byte) ([]Receipt, error)
 	// Secret returns the secret that this node keeps, false where it has none yet.
 	Secret(ctx context.Context) (Secret, bool, error)

@@ -134,7 +134,7 @@ func (i *Initiator) explain(ctx context.Context, ack wire.Ack, d difference, opt
 func (e *Explanation) differ(ack wire.Ack, d difference) {
 	surplus := float64(e.There.Count) - float64(e.Here.Count)
 	if ack.Plan != nil {
-		differ := float64(ack.Plan.Estimate)
+		differ := min(float64(ack.Plan.Estimate), float64(e.Here.Count)+float64(e.There.Count))
 		if one := math.Abs(surplus); differ <= one || twoSided(differ, estimateError(0, differ), one) <= 0.5 {
 			differ = one
 		}
@@ -182,7 +182,7 @@ func (i *Initiator) resumes(ctx context.Context, opt Options) (*sinceLast, error
 // choose sets what each strategy costs, and which one auto takes.
 func (e *Explanation) choose(p Pair) {
 	price := float64(e.RoundPrice)
-	everything := p.first(whole{wholeKind, wholeBits}.sync(p))
+	everything := p.first(p.everything())
 	length := filterLen(wholeKind, float64(p.Here), wholeBits)
 	var cost Cost
 	switch {

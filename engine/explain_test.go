@@ -16,7 +16,7 @@ import (
 // TestExplain: what Explain says of the strategy that auto takes is what auto then takes, and to say it
 // moves nothing.
 func TestExplain(t *testing.T) {
-	n := 17_000 // more than what auto takes a filter for
+	const n = 16_000 // more than what auto takes a filter for
 	for _, c := range []struct {
 		name        string
 		here, there func(int) bool
@@ -28,45 +28,51 @@ func TestExplain(t *testing.T) {
 		{"few", lacking(n, 50), all, 30, engine.StrategySketch, true},
 		{"newest gap", func(i int) bool { return i < n-500 }, all, 0, engine.StrategySketch, true},
 		{"many", lacking(n, 1000), all, 0, engine.StrategySketch, false},
+		{"many of ours", all, lacking(n, 1000), 0, engine.StrategySketch, false},
 		{"many, and a newest gap", func(i int) bool { return i < n-2000 && i%20 > 0 }, all, 700, engine.StrategySketch, false},
 		{"many on both sides", lacking(n, 1000), all, 1000, engine.StrategySketch, false},
 		{"little here", func(i int) bool { return i%20 == 0 }, all, 0, engine.StrategyRibbon, false},
+		{"nothing in common", func(i int) bool { return i >= n-1 }, func(i int) bool { return i < n-1 }, n, engine.StrategySketch, false},
 		{"nothing here", func(int) bool { return false }, all, 0, engine.StrategyRibbon, true},
 		{"nothing there", all, func(int) bool { return false }, 0, engine.StrategySketch, true},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			s := makeCostSets(t, c.name, n, c.here, c.there, c.own)
-			e, err := engine.Explain(t.Context(), s.a, engine.Direct{Replica: s.b}, engine.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !slices.Equal(s.a.Keys(), s.beforeA) || !slices.Equal(s.b.Keys(), s.beforeB) || e.Requests != 1 {
-				t.Errorf("after %d requests the sets are of %d and %d", e.Requests, s.a.Len(), s.b.Len())
-			}
-			if e.Takes != c.takes || e.Exact != c.exact || e.Why == "" || e.Cursor {
-				t.Errorf("got %+v", e)
-			}
-			s.checkExplained(t, e)
-		})
+		s := makeCostSets(t, c.name, n, c.here, c.there, c.own)
+		generation := uint64(1)
+		for _, direction := range []engine.Direction{engine.Both, engine.Pull, engine.Push} {
+			t.Run(c.name+"/"+string(direction), func(t *testing.T) {
+				s.direction = direction
+				e, err := engine.Explain(t.Context(), s.a, engine.Direct{Replica: s.b}, engine.Options{Direction: direction})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(s.a.Keys(), s.beforeA) || !slices.Equal(s.b.Keys(), s.beforeB) || e.Requests != 1 {
+					t.Errorf("after %d requests the sets are of %d and %d", e.Requests, s.a.Len(), s.b.Len())
+				}
+				if e.Takes != c.takes || e.Exact != c.exact || e.Why == "" || e.Cursor {
+					t.Errorf("got %+v", e)
+				}
+				s.checkExplained(t, e, &generation)
+			})
+		}
 	}
 }
 
-// checkExplained compares an explanation with the sets, and with a sync.
-func (s *costSets) checkExplained(t *testing.T, e engine.Explanation) {
+// checkExplained compares an explanation with the sets, and with a sync: within 15 % if it is exact.
+// An estimate has an error of 9 %, so that its halves may be off by 25, and what follows by 30.
+func (s *costSets) checkExplained(t *testing.T, e engine.Explanation, generation *uint64) {
 	t.Helper()
-	margin := 0.25 * float64(s.onlyHere+s.onlyThere) // of an estimate, and its halves
+	margin, fits := 0.25*float64(s.onlyHere+s.onlyThere), 0.3
 	if e.Exact {
-		margin = 0
+		margin, fits = 0, 0.15
 	}
 	if math.Abs(e.OnlyHere-float64(s.onlyHere)) > margin || math.Abs(e.OnlyThere-float64(s.onlyThere)) > margin ||
 		e.Here.Count != uint64(len(s.beforeA)) || e.There.Count != uint64(len(s.beforeB)) || e.Equal() != (s.onlyHere+s.onlyThere == 0) {
 		t.Errorf("%d here, %d there, of these %d and %d alone: got %+v", len(s.beforeA), len(s.beforeB), s.onlyHere, s.onlyThere, e)
 	}
-	generation := uint64(1)
-	got := s.measure(t, engine.StrategyAuto, 1, &generation)
+	got := s.measure(t, engine.StrategyAuto, 1, generation)
 	want := e.Costs[slices.IndexFunc(e.Costs, func(c engine.StrategyCost) bool { return c.Strategy == engine.StrategyAuto })]
-	unlucky := math.Abs(want.Rounds - got.Rounds) // the chance of one more round, whose filter is of all items
-	if math.Abs(want.Bytes()-got.Bytes()) > 0.15*got.Bytes()+unlucky*3*float64(s.b.Len()) || unlucky > 0.1 {
+	unlucky := math.Abs(want.Rounds - got.Rounds) // the chance of one more round
+	if math.Abs(want.Bytes()-got.Bytes()) > fits*got.Bytes() || unlucky > 0.1 {
 		t.Errorf("auto took %+v, the explanation says %+v", got.Cost, want.Cost)
 	}
 }

@@ -92,14 +92,11 @@ func (p Pair) Unhidden(s Strategy) (c Cost, ok bool) {
 	case ok:
 		c, _ = w.round(p)
 	case s == StrategySegmented && p.OnlyHere <= 100:
-		c = p.segmented()
-		c.Up, c.Rounds = initBytes+summaryHead+2, 1
-		length, _ := segmentedLen(float64(p.Here))
-		c.Up += length
+		c, _ = p.segmentedRound(0)
 	default:
 		return Cost{}, false
 	}
-	if p.OnlyHere == 0 && p.OnlyThere > 0 {
+	if p.OnlyHere == 0 && p.OnlyThere > 0 && !p.Stranger {
 		c.Down = ackBytes + throughBytes
 	}
 	return c.plus(p.pushed(p.OnlyHere)), true

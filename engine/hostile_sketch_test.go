@@ -34,6 +34,7 @@ func TestHostileSummary(t *testing.T) {
 		"ranges cut":           {form(wire.Summary{Form: wire.FormRanges}, ranges[1:]), wire.ErrMalformed},
 		"ranges of a part":     {form(wire.Summary{Form: wire.FormRanges, Within: &wire.Within{}}, ranges), wire.ErrMalformed},
 		"ranges that change":   {form(wire.Summary{Form: wire.FormRanges, Base: 1}, ranges), wire.ErrMalformed},
+		"ranges of a salt":     {form(wire.Summary{Form: wire.FormRanges, Salt: [16]byte{1}}, ranges), wire.ErrMalformed},
 		"sketch":               {form(wire.Summary{Form: wire.FormSketch}, sketch), nil},
 		"sketch cut":           {form(wire.Summary{Form: wire.FormSketch}, sketch[:300]), wire.ErrMalformed},
 		"sketch of a part":     {form(wire.Summary{Form: wire.FormSketch, Within: &wire.Within{}}, sketch), wire.ErrMalformed},
@@ -45,6 +46,8 @@ func TestHostileSummary(t *testing.T) {
 		"ids of wrong buckets": {form(part(wire.Within{Buckets: []byte{1, 1, 0x81}}), nil), wire.ErrMalformed},
 		"ids of intervals":     {form(part(wire.Within{Intervals: []byte{1}, Buckets: []byte{0}}), nil), wire.ErrMalformed},
 		"ids of a salt":        {form(part(wire.Within{Salt: [16]byte{1}, Buckets: []byte{0}}), nil), wire.ErrMalformed},
+		"ids of most buckets":  {form(part(wire.Within{Buckets: instants(summary.MaxRanges)}), make([]byte, 32)), nil},
+		"ids of more buckets":  {form(part(wire.Within{Buckets: instants(summary.MaxRanges + 1)}), make([]byte, 32)), wire.ErrMalformed},
 		"ids of long buckets":  {form(part(wire.Within{Buckets: make([]byte, wire.MaxIntervals+1)}), nil), wire.ErrTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -69,6 +72,10 @@ func TestHostileSecondHalf(t *testing.T) {
 		a.Plan = &wire.Plan{Cells: 200}
 		return data
 	}
+	planAlone := func(a *wire.Ack, _ []byte) []byte {
+		a.Plan, a.Through, a.Summary = &wire.Plan{Cells: 200}, nil, nil
+		return nil
+	}
 	ranges := form(wire.Summary{Form: wire.FormRanges}, summary.AppendRanges(nil, nil))
 	shorts := form(wire.Summary{Form: wire.FormShorts}, make([]byte, 6))
 	many := make([]uint64, 1000)
@@ -81,6 +88,12 @@ func TestHostileSecondHalf(t *testing.T) {
 		reply    func(*wire.Ack, []byte) []byte
 	}{
 		"a plan and what was let through": {engine.StrategySketch, plan},
+		"short IDs of a salt":             {engine.StrategySketch, form(wire.Summary{Form: wire.FormShorts, Salt: [16]byte{1}}, make([]byte, 6))},
+		"short IDs of a part":             {engine.StrategySketch, form(wire.Summary{Form: wire.FormShorts, Within: &wire.Within{}}, make([]byte, 6))},
+		"ranges of a salt":                {"ranges", form(wire.Summary{Form: wire.FormRanges, Salt: [16]byte{1}}, summary.AppendRanges(nil, nil))},
+		"a plan alone for a list":         {engine.StrategyList, planAlone},
+		"a plan alone for a filter":       {engine.StrategyRibbon, planAlone},
+		"a plan alone for ranges":         {"ranges", planAlone},
 		"ranges for a sketch":             {engine.StrategySketch, ranges},
 		"IDs for a sketch":                {engine.StrategySketch, form(wire.Summary{Form: wire.FormIDs}, make([]byte, 32))},
 		"IDs of a part for a sketch":      {engine.StrategySketch, part},
@@ -107,4 +120,13 @@ func TestHostileSecondHalf(t *testing.T) {
 			}
 		})
 	}
+}
+
+// instants returns the encoding of so many buckets of one microsecond each.
+func instants(n int) []byte {
+	buckets := make([]summary.Bucket, n)
+	for i := range buckets {
+		buckets[i] = summary.BucketOf(engine.Key{Time: int64(i)}, 64)
+	}
+	return summary.AppendBuckets(nil, buckets)
 }

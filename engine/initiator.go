@@ -71,8 +71,10 @@ func (o Options) withDefaults() (Options, error) {
 
 // Bounds on rounds beyond those of the ladder.
 const (
-	maxRestarts = 8       // one side's set changed during a sync that pushes
-	maxMores    = 1 << 16 // replies that ended with MORE; each brought something new
+	maxRestarts = 8 // one side's set changed during a sync that pushes
+	// trustedRestarts are those after which what views keep is still used.
+	trustedRestarts = 1
+	maxMores        = 1 << 16 // replies that ended with MORE; each brought something new
 )
 
 // Initiator is the side that asks. Request and Reply are called in turn, by one
@@ -162,10 +164,6 @@ func (i *Initiator) Request(ctx context.Context) ([]wire.Frame, iter.Seq2[wire.F
 // difference is known.
 func (i *Initiator) head(ctx context.Context) ([]wire.Frame, error) {
 	init := wire.Init{Version: wire.Version, Direction: i.opt.Direction, Budget: uint64(i.opt.Limits.ReplyBytes)}
-	if s := i.round.secret; s != nil {
-		root := wire.RootOf(i.round.root)
-		init.Secret, init.Root = &s.SecretName, &root
-	}
 	var d digest
 	if !i.known {
 		var err error
@@ -178,6 +176,10 @@ func (i *Initiator) head(ctx context.Context) ([]wire.Frame, error) {
 		if i.round.since != nil {
 			init.Cursor, i.round.asked = i.opt.Cursor.token, true
 		}
+	}
+	if s := i.round.secret; s != nil { // after the summary: it can show that a kept root is wrong
+		root := wire.RootOf(i.round.root)
+		init.Secret, init.Root = &s.SecretName, &root
 	}
 	first, err := wire.EncodeBody(wire.TypeInit, init)
 	if err != nil {
@@ -194,8 +196,16 @@ func (i *Initiator) head(ctx context.Context) ([]wire.Frame, error) {
 	return append(frames, d.frames()...), nil
 }
 
+// summarise returns the summary of the round. Where what the view keeps contradicts itself while
+// it is made of that, it is made once more, of the keys.
 func (i *Initiator) summarise(ctx context.Context) (digest, error) {
 	d, err := i.digest(ctx)
+	if err == nil && i.round.view.distrust && !i.distrust {
+		i.round.probed, i.round.ranges, i.round.since = nil, nil, nil
+		if i.round.own, i.round.root, err = i.roots(ctx, i.round.view); err == nil {
+			d, err = i.digest(ctx)
+		}
+	}
 	if err == nil && int64(len(d.data)) > i.opt.Limits.SummaryBytes {
 		err = i.incomplete("a summary of %d bytes, at most %d are allowed", len(d.data), i.opt.Limits.SummaryBytes)
 	}
@@ -281,7 +291,10 @@ func (i *Initiator) settlePushed(ack wire.Ack) error {
 		return fmt.Errorf("%w: %d items sent, %d acknowledged", ErrProtocol, len(pushed), ack.Received)
 	}
 	if len(pushed) == 0 && len(i.pending) > 0 {
-		return fmt.Errorf("%w: the view yields none of %d items that it holds", ErrReplica, len(i.pending))
+		if i.distrust {
+			return fmt.Errorf("%w: the view yields none of %d items that it holds", ErrReplica, len(i.pending))
+		}
+		i.distrust = true // only what it keeps says that it holds them, perhaps
 	}
 	next := uint64(0)
 	for _, r := range ack.Refused {

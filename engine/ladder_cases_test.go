@@ -89,6 +89,7 @@ func ladderCases() map[string]ladderCase {
 func onRequest(f func(*wire.Init, []byte) []byte) func(*between) {
 	return func(b *between) { b.request = f }
 }
+
 func onReply(f func(*wire.Ack, []byte) []byte) func(*between) {
 	return func(b *between) { b.reply = f }
 }

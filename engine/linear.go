@@ -10,6 +10,11 @@ import (
 // Linear is what a View may implement besides: it keeps the summaries of its items up to
 // date, so that a sync costs what differs. Where a View does not, the engine computes
 // them from the keys, in every round that needs them.
+//
+// Where they contradict each other, the kept root or the keys that were read, nothing that the
+// view keeps is used any more in that sync by an initiator, nor in that round by a responder. What
+// is kept of another set than the view's, without a contradiction, goes unnoticed as a kept root
+// does ([Summarised]): a sync may then be complete but for what the two sets differ by.
 type Linear interface {
 	// Summaries returns the summaries of the view's keys: under secret, derived for the
 	// view's label ([summary.Derive]). It is false where none are kept under that secret.
@@ -22,7 +27,8 @@ type Summaries interface {
 	// Resolve returns the keys of all items that have one of these short IDs, each once, and
 	// the short IDs that none has.
 	Resolve(ctx context.Context, shorts []uint64) (keys []Key, unknown []uint64, err error)
-	// KeysIn returns the keys from from to to, both included, ascending.
+	// KeysIn returns the keys from from to to, both included, ascending. The engine never asks
+	// for any with from above to.
 	KeysIn(ctx context.Context, from, to Key) ([]Key, error)
 }
 
@@ -36,7 +42,7 @@ func (s *snapshot) summaries(ctx context.Context, secret Secret, p summary.Param
 			return nil, err
 		}
 		if ok && (p == (summary.Params{}) || kept.Snapshot().Params() == p) {
-			return kept, nil
+			return checked{kept, s, summary.NewExpander(summariesKey(secret, s.Label(), salt), kept.Snapshot().Params())}, nil
 		}
 	}
 	keys, err := s.Keys(ctx)
@@ -66,10 +72,82 @@ func (s *snapshot) keptSummaries(ctx context.Context, secret Secret) (Summaries,
 		return nil, false, err
 	}
 	root, known, err := s.kept(ctx, secret)
-	if err != nil || known && root != kept.Snapshot().Root() {
+	told := kept.Snapshot().Root()
+	switch {
+	case err != nil || s.distrust || known && root != told:
 		return nil, false, err // one of the two is not of this view
+	case s.read && told.Count != uint64(len(s.keys)):
+		s.distrust = true
+		return nil, false, nil
 	}
 	return kept, true, nil
+}
+
+// checked are summaries that a view keeps, with what they say of keys compared with the rest of
+// it. Where one contradicts the other nothing that the view keeps is used from then on.
+type checked struct {
+	Summaries
+	view     *snapshot
+	expander *summary.Expander
+}
+
+// Resolve leaves out what was not asked about, and tells itself what is unknown.
+func (c checked) Resolve(ctx context.Context, shorts []uint64) (keys []Key, unknown []uint64, err error) {
+	all, _, err := c.Summaries.Resolve(ctx, shorts)
+	if err != nil {
+		return nil, nil, err
+	}
+	known := make(map[uint64]bool, len(shorts))
+	for _, short := range shorts {
+		known[short] = false
+	}
+	for _, k := range all {
+		short := c.expander.Key(k).Short
+		if _, asked := known[short]; !asked {
+			c.view.distrust = true
+			continue
+		}
+		known[short] = true
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, Key.Compare)
+	for _, short := range shorts {
+		if !known[short] {
+			unknown = append(unknown, short)
+		}
+	}
+	return slices.Compact(keys), unknown, nil
+}
+
+// KeysIn reads all keys where those that are kept are out of order or of range, or not as many
+// as the tree has.
+func (c checked) KeysIn(ctx context.Context, from, to Key) ([]Key, error) {
+	if from.Compare(to) > 0 {
+		return nil, nil // a probe may name buckets beyond its last key
+	}
+	if !c.view.distrust {
+		keys, err := c.Summaries.KeysIn(ctx, from, to)
+		if err != nil || c.agrees(keys, from, to) {
+			return keys, err
+		}
+		c.view.distrust = true
+	}
+	keys, err := c.view.Keys(ctx)
+	return keysBetween(keys, from, to), err
+}
+
+// agrees reports whether keys can be those from from to to.
+func (c checked) agrees(keys []Key, from, to Key) bool {
+	for i, k := range keys {
+		if i == 0 && k.Compare(from) < 0 || i > 0 && k.Compare(keys[i-1]) <= 0 {
+			return false
+		}
+	}
+	if n := len(keys); n > 0 && keys[n-1].Compare(to) > 0 {
+		return false
+	}
+	root, known := c.Snapshot().Tree().Between(from, to)
+	return !known || root.Count == uint64(len(keys))
 }
 
 // held returns which of keys the view holds. It reads all keys only where no summaries are kept.

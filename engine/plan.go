@@ -32,8 +32,7 @@ type rangeCase struct {
 const (
 	// maxPlanBits is where more bits of a filter save less than they cost for any density.
 	maxPlanBits = 12
-	// wholeBits is where a bit more of a filter over everything costs as much as it saves: an
-	// eighth of a byte an item, against 2^-bits of a round that is worth DefaultRoundPrice.
+	// wholeBits are those of a filter over everything where nothing speaks for more.
 	wholeBits = 20
 	// undecided is how often a sketch of summary.CellsFor cells does not decode.
 	undecided = 0.01
@@ -77,7 +76,7 @@ func planSketch(c sketchCase) (wire.Plan, expectation) {
 	surplus := math.Abs(c.mine - c.theirs)
 	level := c.level
 	if c.saturated && c.level+1 < summary.EstimatorLevels {
-		level++
+		level = max(level+1, summary.LevelFor(uint64(c.mine+c.theirs)/2)) // it holds any difference of these
 		if surplus < 0.75*c.estimate {
 			// A larger sketch would be as blind. The next request tells more.
 			return wire.Plan{Estimate: uint64(c.estimate), Level: uint64(level), Cells: summary.MinCells}, expectation{0, 1}
@@ -147,12 +146,21 @@ func estimateError(level int, estimate float64) float64 {
 // wholePlan is a filter over everything, and one over what it lets through.
 func (c sketchCase) wholePlan(d float64) (wire.Plan, expectation) {
 	onlyHere := min(c.theirs, max(0, (d+c.theirs-c.mine)/2))
-	e := expectation{filterLen(wholeKind, c.theirs, wholeBits), math.Ldexp(d, -wholeBits)}
+	onlyThere := min(c.mine, max(0, (d+c.mine-c.theirs)/2))
+	bits := everythingBits(onlyThere)
+	e := expectation{filterLen(wholeKind, c.theirs, bits), math.Ldexp(onlyThere, -bits)}
 	if onlyHere > 0 {
 		e.bytes += filterLen(wholeKind, c.theirs-onlyHere, bitsFor(int(onlyHere)))
 	}
 	e.fails = min(1, e.fails+undecided)
 	return wire.Plan{}, e
+}
+
+// everythingBits returns the bits of a filter over everything that is to reject so many items.
+// That it hides none is worth more where more differs: the next one is then over
+// the items of both sides.
+func everythingBits(foreign float64) int {
+	return max(wholeBits, bitsFor(int(min(foreign, 1<<40))))
 }
 
 // sized returns the cheapest sketch for a size, with or without a filter.

@@ -23,6 +23,8 @@ func TestPlanSketch(t *testing.T) {
 	saturated.saturated = true
 	oneSided := caseOf(1e6, 4e5, 512_000)
 	oneSided.saturated = true
+	saturatedMore := caseOf(1e7, 1e7, 512_000)
+	saturatedMore.saturated = true
 	last := saturated
 	last.level = summary.EstimatorLevels - 1
 	for name, c := range map[string]struct {
@@ -45,13 +47,16 @@ func TestPlanSketch(t *testing.T) {
 			return p.Estimate == 10_000 && p.Bits >= 2 && bytes < 60_000
 		}},
 		"disjoint": {caseOf(1e5, 1e5, 2e5), func(p wire.Plan, bytes float64) bool {
-			return p.Cells == 0 && bytes < 260_000
+			return p.Cells == 0 && bytes < 300_000
 		}},
 		"no sketch that large is sent": {caseOf(1e5, 300, 1e5), func(p wire.Plan, bytes float64) bool {
 			return p.Cells <= 1024 && bytes < 10_000
 		}},
 		"saturated": {saturated, func(p wire.Plan, _ float64) bool {
 			return p.Level == 1 && p.Cells == summary.MinCells && p.Bits == 0
+		}},
+		"saturated, of ten million": {saturatedMore, func(p wire.Plan, _ float64) bool {
+			return p.Level == 2 && p.Cells == summary.MinCells // level 1 might be saturated too
 		}},
 		"saturated by one side": {oneSided, func(p wire.Plan, bytes float64) bool {
 			return p.Level == 1 && p.Bits > 3 && p.Estimate == 600_000 && bytes < 500_000 // no round is spent on the estimate
@@ -118,9 +123,14 @@ func TestFirst(t *testing.T) {
 		price    float64
 		sketch   bool
 	}{
-		{0, false, DefaultRoundPrice, false}, {12_000, false, DefaultRoundPrice, false}, {13_000, false, DefaultRoundPrice, true},
-		{40_000, true, DefaultRoundPrice, false}, {60_000, true, DefaultRoundPrice, true},
-		{700, false, 1, false}, {1000, false, 1, true}, {100_000, false, 2_000_000, false},
+		{0, false, DefaultRoundPrice, false},
+		{12_000, false, DefaultRoundPrice, false},
+		{13_000, false, DefaultRoundPrice, true},
+		{40_000, true, DefaultRoundPrice, false},
+		{60_000, true, DefaultRoundPrice, true},
+		{700, false, 1, false},
+		{1000, false, 1, true},
+		{100_000, false, 2_000_000, false},
 	} {
 		if got := first(c.n, c.stranger, c.price); got == sketchKind != c.sketch {
 			t.Errorf("%+v: kind %d", c, got)

@@ -10,8 +10,8 @@ import (
 
 // readRanges reads the ranges of a request: at most summary.MaxRanges.
 func (r *responder) readRanges(d digest) (err error) {
-	if d.head.Base != 0 || d.head.Within != nil {
-		return fmt.Errorf("%w: a summary of the form %q is no delta and no part", wire.ErrMalformed, d.head.Form)
+	if err := undivided(d.head); err != nil {
+		return err
 	}
 	if r.ranges, err = summary.DecodeRanges(d.data); err != nil {
 		return fmt.Errorf("%w: %w", wire.ErrMalformed, err)

@@ -280,10 +280,14 @@ func (m *match) estimate() (d float64, saturated bool) {
 	return summary.Estimate(m.probe.Level, m.probe.Estimator.Subtract(mine))
 }
 
+// maxCount is what a count that an initiator claims is taken for at most: a plan for 2^53 items
+// and one for more are the same, and conversions of larger floats differ between processors.
+const maxCount = 1 << 53
+
 // plan returns what the initiator should send next; n is the number of items here.
 func (m *match) plan(n uint64) wire.Plan {
 	c := sketchCase{
-		level: m.probe.Level, mine: float64(n) - float64(m.outside), theirs: float64(m.probe.theirs()),
+		level: m.probe.Level, mine: float64(n) - float64(m.outside), theirs: float64(min(m.probe.theirs(), maxCount)),
 		cellSize: m.probe.Params.CellSize(), certain: float64(len(m.lacked) - m.outside), ranges: m.ranges(),
 		maxCells: mostCells(m.probe.theirs()),
 	}
@@ -304,7 +308,7 @@ func (m *match) ranges() (ranges []rangeCase) {
 			continue // fewer than a leaf's
 		}
 		here := root.Count - uint64(len(keysBetween(m.lacked[:m.outside], s.Bucket.First(), s.Bucket.Last())))
-		ranges = append(ranges, rangeCase{s.Bucket, float64(here), float64(s.Root.Count)})
+		ranges = append(ranges, rangeCase{s.Bucket, float64(here), float64(min(s.Root.Count, maxCount))})
 	}
 	return ranges
 }

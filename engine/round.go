@@ -26,6 +26,9 @@ type round struct {
 
 // open takes the snapshot that this round is about.
 func (i *Initiator) open(ctx context.Context) error {
+	if last := i.round.view; last != nil {
+		i.distrust = i.distrust || last.distrust
+	}
 	i.round = round{}
 	view, err := i.replica.View(ctx)
 	if err != nil {

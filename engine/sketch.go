@@ -108,14 +108,10 @@ func (i *Initiator) shape(ctx context.Context, p *summary.Probe) error {
 		p.Last = keys[n-1]
 		return nil
 	}
-	if i.round.view.distrust {
+	if _, all := sums.(computed); all {
 		return fmt.Errorf("%w: %d keys in a bucket of %d", ErrReplica, len(keys), newest.Root.Count)
 	}
-	i.distrust, i.round.view.distrust = true, true // what is kept is not of the keys
-	if err := i.openProbed(ctx, p.Params); err != nil {
-		return err
-	}
-	return i.shape(ctx, p)
+	return nil // what is kept is not of the keys, and distrusted: the probe is made once more
 }
 
 // fill sets estimator and cells of a probe: those of the view, and of what was refused here.
@@ -205,6 +201,7 @@ func (i *Initiator) follow(plan wire.Plan) error {
 	switch {
 	case plan.Cells == 0:
 		i.leave(sketchKind)
+		i.widen(plan)
 		*s = sketching{}
 		return nil
 	case !ok || s.plans > maxPlans:

@@ -43,7 +43,7 @@ func TestLadderEnds(t *testing.T) {
 				want = 3 // the secret, the sketch and what is pushed: no filter is needed
 			}
 			if strategy == engine.StrategyAuto {
-				want = 6 // the filter of everything that it begins with, and a bisection
+				want = 2 // the filter of everything that it begins with, and a sketch
 			}
 			if report.Rounds < want || report.Rounds > want+1 {
 				t.Errorf("%d rounds, want the %d of the ladder and one to push", report.Rounds, want)

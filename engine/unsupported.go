@@ -49,7 +49,7 @@ func (i *Initiator) choose(ctx context.Context) error {
 	if first(n, stranger, float64(i.opt.RoundPrice)) != wholeKind {
 		return nil
 	}
-	i.leave(sketchKind)
+	i.steps = slices.Insert(i.steps, 0, method{StrategyRibbon, wholeKind, wholeBits}) // a sketch tells what that hides
 	if stranger || i.round.view.read {
 		return nil
 	}

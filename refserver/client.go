@@ -106,14 +106,26 @@ func (t *transport) post(ctx context.Context, nonce string, head []wire.Frame, i
 		return nil, err
 	}
 	first := wire.Frame{Type: wire.TypeAuth, Body: []byte(token)}
-	body := newFrameReader(wire.Join(append([]wire.Frame{first}, head...), items.frames()))
+	var handed int64
+	body := wire.NewReader(sized(wire.Join(append([]wire.Frame{first}, head...), items.frames()), &handed))
 	reply, err := t.client.post(ctx, body)
-	taken := body.end()
+	_ = body.Close() // it has no error, and from here on nobody reads
 	if _, stale := errors.AsType[*nonceError](err); !stale {
-		taken = int64(first.Size()) // the engine counts the others
+		handed = int64(first.Size()) // the engine counts the others
 	}
-	t.authBytes.Add(taken)
+	t.authBytes.Add(handed)
 	return reply, err
+}
+
+// sized passes frames on and adds their sizes to n.
+func sized(frames iter.Seq2[wire.Frame, error], n *int64) iter.Seq2[wire.Frame, error] {
+	return func(yield func(wire.Frame, error) bool) {
+		for f, err := range frames {
+			if *n += int64(f.Size()); !yield(f, err) {
+				return
+			}
+		}
+	}
 }
 
 // post sends the frames of a request and returns those of the reply.

@@ -1,9 +1,11 @@
 package refserver_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/dwn-sync/dwnsync/datasets"
@@ -15,6 +17,7 @@ import (
 // TestCursor: the second sync takes one round and at most 512 bytes of metadata, whatever
 // came on the responder since, also after either side was restarted.
 func TestCursor(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, generated(t, 2000))
 	p.write(p.here, 40)
 	p.write(p.there, 100)
@@ -51,6 +54,30 @@ func TestCursorStale(t *testing.T) {
 	}{
 		"nothing":             {func(*pair) {}, true},
 		"responder restarted": {func(p *pair) { p.there.restart() }, true},
+		"summaries of both made again": {func(p *pair) {
+			for _, h := range []*host{p.here, p.there} {
+				if err := h.Keeper.Rebuild(p.t.Context(), p.did); err != nil {
+					p.t.Fatal(err)
+				}
+			}
+		}, true},
+		"four syncs at once": {func(p *pair) {
+			p.write(p.here, 10)
+			p.write(p.there, 10)
+			var all sync.WaitGroup
+			for range 4 {
+				all.Go(func() {
+					opt, err := p.opt, error(nil)
+					if opt.Cursor, err = p.client.Cursor(p.t.Context(), p.here.Node, opt); err == nil {
+						_, err = p.client.Sync(p.t.Context(), p.here.Node, opt)
+					}
+					if err = errors.Join(err, p.client.KeepCursor(p.t.Context(), p.here.Node, opt)); err != nil {
+						p.t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+		}, true},
 		"responder restored, and written on": {func(p *pair) {
 			before := p.there.backup()
 			p.write(p.there, 20)
@@ -142,6 +169,7 @@ func TestCursorStale(t *testing.T) {
 // TestCursorHistories: random writes, syncs, restarts, backups, restores and rotations on
 // either side. Every sync is complete and exact.
 func TestCursorHistories(t *testing.T) {
+	t.Parallel()
 	used := 0
 	for seed := range uint64(2) {
 		rng := rand.New(rand.NewPCG(seed, 8))
@@ -183,6 +211,7 @@ func TestCursorHistories(t *testing.T) {
 // TestCursorScopes: in views that deletes enter only when their record's first write comes,
 // from the other side or not, every sync ends with the same on both, and most go by cursor.
 func TestCursorScopes(t *testing.T) {
+	t.Parallel()
 	used := 0
 	for seed := range uint64(2) {
 		rng := rand.New(rand.NewPCG(seed, 10))
@@ -215,6 +244,7 @@ func TestCursorScopes(t *testing.T) {
 // TestCursorWhileWriting: what is written on either side between the rounds of a sync, and
 // after its last, is not taken for what that sync compared: the next one finds it.
 func TestCursorWhileWriting(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(2) {
 		rng := rand.New(rand.NewPCG(seed, 9))
 		p := newPair(t, generated(t, 300))

@@ -9,10 +9,10 @@ import (
 
 // Explain tells what a sync of the tenant's messages of node with the server would cost by
 // each strategy, and what engine.StrategyAuto would take. No message moves. Of opt, Scope,
-// Direction, Limits and Cursor count.
+// Direction, Limits, RoundPrice and Cursor count.
 func (c *Client) Explain(ctx context.Context, node Node, opt SyncOptions) (engine.Explanation, error) {
 	t := &transport{client: c, scope: opt.Scope, direction: auth.Push} // see engine.Explain
 	return engine.Explain(ctx, node.Replica(c.tenant, opt.Scope), t, engine.Options{
-		Direction: opt.Direction, Limits: opt.Limits, Cursor: opt.Cursor,
+		Direction: opt.Direction, Limits: opt.Limits, RoundPrice: opt.RoundPrice, Cursor: opt.Cursor,
 	})
 }

@@ -82,6 +82,7 @@ func hold(t *testing.T, url string, data []byte) (answered chan struct{}, releas
 // TestHalfOpen: a stranger who begins a request and sends no more is answered and
 // let go, on every route. The wait is the server's tokenTime, for all at once.
 func TestHalfOpen(t *testing.T) {
+	t.Parallel()
 	url := listen(t, openNode(t), refserver.ServerOptions{})
 	host := strings.TrimPrefix(url, "http://")
 	requests := []string{

@@ -173,6 +173,7 @@ func TestLinear(t *testing.T) {
 // TestLinearDrift: a node whose saved summaries lack a message that it has syncs by every
 // strategy all the same, in both roles: also by those that read no keys.
 func TestLinearDrift(t *testing.T) {
+	t.Parallel()
 	did, entries := someMessages(t, 120)
 	for _, strategy := range engine.Strategies() {
 		wrong, right := emptyNode(t), emptyNode(t)

@@ -1,6 +1,7 @@
 package refserver
 
 import (
+	"errors"
 	"io"
 	"iter"
 	"sync"
@@ -46,6 +47,8 @@ func (r *repeatable) frames() iter.Seq2[wire.Frame, error] {
 		}
 	}
 }
+
+var errBodyClosed = errors.New("request body is closed")
 
 // uploadReader is the body of a request. HTTP may still read it while the answer is
 // there; after Close it never touches what is behind it.

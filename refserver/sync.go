@@ -16,6 +16,9 @@ type SyncOptions struct {
 	Strategy  engine.Strategy
 	Direction engine.Direction
 	Limits    engine.Limits
+	// RoundPrice is how many bytes a round is worth to engine.StrategyAuto: the round-trip
+	// time times the bandwidth. Default engine.DefaultRoundPrice.
+	RoundPrice int
 	// Segments is what engine.StrategySegmented remembers from one sync with the same
 	// server, tenant and scope to the next; nil: nothing.
 	Segments *engine.SegmentMemory
@@ -71,7 +74,10 @@ func (c *Client) Sync(ctx context.Context, node Node, opt SyncOptions) (SyncResu
 		opt.Direction = engine.Both
 	}
 	t := &transport{client: c, scope: opt.Scope, direction: auth.Direction(opt.Direction)}
-	options := engine.Options{Strategy: opt.Strategy, Direction: opt.Direction, Limits: opt.Limits, Segments: opt.Segments, Cursor: opt.Cursor}
+	options := engine.Options{
+		Strategy: opt.Strategy, Direction: opt.Direction, Limits: opt.Limits, RoundPrice: opt.RoundPrice,
+		Segments: opt.Segments, Cursor: opt.Cursor,
+	}
 	if opt.Progress != nil {
 		options.Progress = func(r *engine.Report) { opt.Progress(r.Received, r.Sent) }
 	}

@@ -29,6 +29,7 @@ func TestConverge(t *testing.T) {
 			for n := range 2 {
 				a, b := split(random, all[:random.IntN(len(all)+1)])
 				t.Run(fmt.Sprintf("%s/%s/%d", strategy, direction, n), func(t *testing.T) {
+					t.Parallel()
 					here, there := openNode(t), openNode(t)
 					fill(t, here, signer.DID(), a)
 					fill(t, there, signer.DID(), b)

@@ -51,12 +51,15 @@ func (f Fixture) testEmpty(t *testing.T) {
 	}
 }
 
-// put stores payloads and returns what it stored by key.
+// put stores payloads and returns what it stored by key. The slices that Put is handed do
+// not stay as they are.
 func put(t *testing.T, r engine.Replica, payloads [][]byte) map[engine.Key][]byte {
 	t.Helper()
 	stored := map[engine.Key][]byte{}
 	for batch := range slices.Chunk(payloads, engine.BatchItems) {
-		receipts, err := r.Put(t.Context(), batch)
+		handed := slices.Clone(batch)
+		receipts, err := r.Put(t.Context(), handed)
+		clear(handed)
 		if err != nil || len(receipts) != len(batch) {
 			t.Fatalf("%d receipts for %d payloads, %v", len(receipts), len(batch), err)
 		}

@@ -235,16 +235,13 @@ func FuzzDecodeProbe(f *testing.F) {
 // TestShorts: short IDs go to bytes and back, and nothing else is read.
 func TestShorts(t *testing.T) {
 	for _, p := range []summary.Params{{}, summary.WideParams(), {ShortBits: 1, CheckBits: 2}, {ShortBits: 13, CheckBits: 9}} {
-		var want []uint64
 		limit := uint64(math.MaxUint64)
 		if p.ShortBits > 0 {
 			limit >>= 64 - p.ShortBits
 		} else {
 			limit >>= 16
 		}
-		for _, v := range []uint64{0, 1, limit / 3, limit - 1, limit} {
-			want = append(want, v)
-		}
+		want := []uint64{0, 1, limit / 3, limit - 1, limit}
 		slices.Sort(want)
 		want = slices.Compact(want)
 		data := summary.AppendShorts(nil, slices.Clone(want), p)

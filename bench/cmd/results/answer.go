@@ -22,9 +22,16 @@ func (r report) kept() string {
 	few := r.ourDefault(situation{"scattered", pull, n, "100"})
 	none := r.ourDefault(situation{"scattered", pull, n, "0"})
 	again := r.ourAgain(situation{"newest", pull, n, "100"})
-	return fmt.Sprintf("**Summaries that are kept on write** make a sync cost what differs: at n = %s, %s sends %s for nothing missing, %s for 100 missing anywhere, in %s rounds; after a sync before, %s sends %s for 100 new ones, in %s. What it costs to keep them is in section 8, where a baseline is cheaper in section 9.",
-		count(n), byStrategyName(few), bytesOf(none.median(metadata)), bytesOf(few.median(metadata)), digits(few.mean("rounds/op")),
+	return fmt.Sprintf("**Summaries that are kept on write** make a sync cost what differs: at n = %s, %s sends %s for nothing missing, %s for 100 missing anywhere, in %s; after a sync before, %s sends %s for 100 new ones, in %s. What it costs to keep them is in section 8, where a baseline is cheaper in section 9.",
+		count(n), byStrategyName(few), bytesOf(none.median(metadata)), bytesOf(few.median(metadata)), inRounds(few.mean("rounds/op")),
 		byStrategyName(again), bytesOf(again.median(metadata)), digits(again.mean("rounds/op")))
+}
+
+func inRounds(x float64) string {
+	if x == 1 {
+		return "1 round"
+	}
+	return digits(x) + " rounds"
 }
 
 // problem says on which links the summary is a problem at a size that was measured.

@@ -17,6 +17,7 @@ type fake struct {
 	large  bool
 	slower map[string]float64 // factor of the times of a filter, system or strategy
 	larger map[string]float64 // and of its bytes
+	longer map[string]float64 // and of its 99th percentile of rounds
 	loses  string             // a kind of salt that loses nothing otherwise
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 )
 
 // limit is a row of the design: what a sync may cost.
@@ -71,6 +72,8 @@ func (l limit) verdict() string {
 	switch {
 	case l.time > 0 && l.at.median("there-sec/op") > l.time:
 		return "**no**"
+	case l.time > 0 && l.at.most("p99-there-sec") > l.time:
+		return "the mean alone"
 	case l.time > 0:
 		return "yes"
 	case over(l.at.median(metadata), l.at.mean("rounds/op")):
@@ -89,17 +92,23 @@ func (l limit) reach() string {
 	return fmt.Sprintf("%v round%s, ≤ %s", l.rounds, plural(int(l.rounds)), bytesOf(l.bytes))
 }
 
-// limitsTable is the table of the design beside what was measured, at the size that its
-// limits are for or else the largest below it, with what it has for larger ones.
-func (r report) limitsTable(d document) {
+// limitsAt is the n that the limits are for, or else the largest below it that was measured.
+func (r report) limitsAt() string {
 	at := ""
 	for _, n := range r["strategies"].numbers("n") {
 		if at == "" || number(n) <= designed {
 			at = n
 		}
 	}
+	return at
+}
+
+// limitsTable is the table of the design beside what was measured, at the size that its
+// limits are for or else the largest below it, with what it has for larger ones.
+func (r report) limitsTable(d document) {
+	at := r.limitsAt()
 	d.line("The limits of the design, which are for n = 1 000 000, beside what `auto` (with a cursor `auto-again`), or where that was not measured `sketch` and `cursor`, costs at n = %s, in the situation that costs most:", count(at))
-	rows := [][]string{{"", "limit", "mean", "99 %", "rounds", "within", "cheapest peer"}}
+	rows := [][]string{{"", "limit", "mean", "99 %", "rounds", "syncs", "within", "cheapest peer"}}
 	for _, n := range r["strategies"].numbers("n") {
 		for _, l := range r.limits(n) {
 			if !l.at.has(metadata) || n != at && number(n) <= designed {
@@ -111,11 +120,29 @@ func (r report) limitsTable(d document) {
 			rows = append(rows, l.row())
 		}
 	}
-	d.table(rows)
+	d.table(append(rows, r.keepingRows()...))
+}
+
+// keepingRows are the limits of what keeping summaries takes, of section 8.
+func (r report) keepingRows() [][]string {
+	n := r.summariesOf("Insert").largest("n")
+	if n == "" {
+		return nil
+	}
+	peer := r.inserted("riblt", n)
+	var rows [][]string
+	for _, w := range r.wanted()[:keepingWanted] {
+		what := "keeping summaries: " + w.what
+		if number(n) != designed {
+			what += ", n = " + count(n)
+		}
+		rows = append(rows, []string{what, "≤ " + quantity(w.bound, w.unit), quantity(w.at.median(w.unit), w.unit), "", "", "", w.within(n), systemName("riblt") + " " + quantity(peer.median(w.unit), w.unit)})
+	}
+	return rows
 }
 
 func (l limit) row() []string {
-	peer := "–"
+	peer, syncs := "–", strconv.Itoa(l.at.syncs(metadata))
 	if p := leastOf(l.peers, metadata); p.has(metadata) {
 		peer = byStrategyName(p) + " " + bytesOf(p.median(metadata)) + "; " + digits(p.mean("rounds/op"))
 	}
@@ -123,10 +150,10 @@ func (l limit) row() []string {
 		if p := leastOf(l.peers, "there-sec/op"); p.has("there-sec/op") {
 			peer = byStrategyName(p) + " " + seconds(p.median("there-sec/op"))
 		}
-		return []string{l.what, l.reach(), seconds(l.at.median("there-sec/op")), "", "", l.verdict(), peer}
+		return []string{l.what, l.reach(), seconds(l.at.median("there-sec/op")), seconds(l.at.most("p99-there-sec")), "", syncs, l.verdict(), peer}
 	}
 	return []string{
 		l.what, l.reach(), bytesOf(l.at.median(metadata)), bytesOf(l.at.most("p99-metadata-B")),
-		digits(l.at.mean("rounds/op")), l.verdict(), peer,
+		roundsOf(l.at), syncs, l.verdict(), peer,
 	}
 }

@@ -16,10 +16,12 @@ func (p point) lucky(unit string) bool {
 }
 
 // chances reports whether the point is of syncs that can take a round more: with salts,
-// with something missing, and by a summary that lets some of it through.
+// with something missing, and by a summary that lets some of it through. Where each sync
+// lacks something else, all of them are.
 func (p point) chances() bool {
 	name := p.labels["system"] + p.labels["strategy"] // it has one of both
-	return name != "" && name != "list" && !isBaseline(name) && p.labels["d"] != "" && p.labels["d"] != "0"
+	drawn := p.labels["direction"] != ""
+	return name != "" && (drawn || name != "list" && !isBaseline(name)) && p.labels["d"] != "" && p.labels["d"] != "0"
 }
 
 // syncs is how many operations are behind what was measured in a unit.

@@ -42,6 +42,11 @@ func TestLucky(t *testing.T) {
 			t.Errorf("%v is lucky, or has not the median %v", q.labels, q.median(metadata))
 		}
 	}
+	drawn := twoModes("riblt", "100")
+	drawn.labels["direction"] = pull
+	if got := drawn.median(metadata); got != 125 {
+		t.Errorf("of a baseline that has another difference in each sync the mean is %v", got)
+	}
 	few := twoModes("fuse", "100")
 	few.values[metadata], few.iterations = []float64{100, 200}, []int{1, 1}
 	if got := few.cell(metadata); got != "150 B, 2×" {

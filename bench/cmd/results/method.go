@@ -13,7 +13,7 @@ func (r report) method(d document) {
 	d.line("- \"~\" marks what a Mann-Whitney test (alpha 0.05) cannot tell apart and, in the ratios of section 3, which are medians of ratios within each run, an interval that holds 1.")
 	d.line("- A crossover is where two curves meet, each linear between the sizes measured and, beyond the last, on the line through the last two (of baselines: a line against the logarithm of n): then it is marked extrapolated. The summary's time on a link is what exceeds, at d = 0, the intercept of the first two sizes.")
 	d.line("- Metadata are the bytes of all frames, up and down, but those of items and of the signed token; of baselines, all bytes of messages.")
-	d.line("- The commands of the table below measure this again: `-large` goes to n = 1 000 000, `-huge` with `-only io` to 10 000 000, which writes a store of 12 GB into `-fixtures DIR`, a folder on the disk that is meant; `-git DIR -revisions A,B` takes a clone of the repository of section 5. `./scripts/results quick` measures a quick form, with other seeds, and compares its winners and crossovers with these; `./scripts/results compare OLD NEW` compares two folders of raw files; `./scripts/results render` writes this page again.")
+	d.line("- The commands of the table below measure this again: `-large` goes to n = 1 000 000, `-huge` with `-only strategies` to 10 000 000, and with `-only io`, which writes a store of 12 GB into `-fixtures DIR`, a folder on the disk that is meant; `-git DIR -revisions A,B` takes a clone of the repository of section 5. `./scripts/results quick` measures a quick form, with other seeds, and compares its winners and crossovers with these; `./scripts/results compare OLD NEW` compares two folders of raw files; `./scripts/results render` writes this page again.")
 	rows := [][]string{{"raw file", "date", "commit", "machine", "command"}}
 	for _, name := range files() {
 		c := r[name].config
@@ -25,7 +25,7 @@ func (r report) method(d document) {
 		rows = append(rows, row)
 	}
 	d.table(rows)
-	d.line("Memory is of one run, as is n = 10 000 000 of io.txt. Not measured: more than one tenant or sync at a time, more than one machine, real networks, disks other than this machine's.%s", r.notCold())
+	d.line("Memory is of one run, as is n = 10 000 000 of io.txt; that of strategies.txt is of two or fewer. Not measured: more than one tenant or sync at a time, more than one machine, real networks, disks other than this machine's.%s", r.notCold())
 }
 
 // machine is what a raw file says about where it was measured.

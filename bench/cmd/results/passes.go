@@ -166,8 +166,12 @@ func largeParts(name string, opt options) []part {
 const (
 	keptStrategies  = "^BenchmarkStrategies$/^strategy=(sketch|cursor|auto|auto-again)$/^divergence=[^m]/./"
 	keptMixed       = "^BenchmarkStrategies$/^strategy=(sketch|cursor|auto|auto-again)$/^divergence=mixed$/./"
-	otherStrategies = "^BenchmarkStrategies$/^strategy=(ribbon|list|riblt|negentropy)$/^divergence=[^m]/./"
-	otherMixed      = "^BenchmarkStrategies$/^strategy=(ribbon|list|riblt|negentropy)$/^divergence=mixed$/./"
+	chosenStrategy  = "^BenchmarkStrategies$/^strategy=auto$/^divergence=(scattered|recent)$/^direction=pull$/"
+	wholeStrategies = "^BenchmarkStrategies$/^strategy=sketch$/^divergence=fresh$/./"
+	otherStrategies = "^BenchmarkStrategies$/^strategy=(ribbon|segmented|list)$/^divergence=[^m]/./"
+	otherSystems    = "^BenchmarkStrategies$/^strategy=(riblt|negentropy)$/^divergence=[^m]/./"
+	otherMixed      = "^BenchmarkStrategies$/^strategy=(ribbon|segmented|list|riblt|negentropy)$/^divergence=mixed$/./"
+	someSystems     = "^BenchmarkStrategies$/^strategy=(riblt|negentropy)$/^divergence=(scattered|recent)$/^direction=pull$/"
 )
 
 // strategyParts are those of strategies: the more is missing, the longer a sync and what
@@ -178,20 +182,27 @@ func strategyParts(opt options) []part {
 		{keptStrategies + "^n=10000$", "20x", opt.count, nil},
 		{keptStrategies + "^n=100000$/^d=(0|1|10|100|1000)$", "20x", opt.count, nil},
 		{keptStrategies + "^n=100000$/^d=10000$", "8x", opt.count, nil},
-		{keptStrategies + "^n=100000$/^d=100000$", "1x", opt.count, nil},
+		{keptStrategies + "^n=100000$/^d=100000$", "1x", testable, nil},
 		{keptMixed + "^n=10000?0$", "20x", opt.count, nil},
-		{otherStrategies + "^n=10000?0$", "1x", 2, nil},
-		{otherMixed + "^n=10000?0$", "20x", 2, nil},
+		{otherStrategies + "^n=10000$", "4x", opt.count, nil},
+		{otherStrategies + "^n=100000$", "1x", testable, nil},
+		{otherSystems + "^n=10000$", "20x", opt.count, nil},
+		{otherSystems + "^n=100000$", "4x", testable, nil},
+		{otherMixed + "^n=10000$", "20x", opt.count, nil},
+		{otherMixed + "^n=100000$", "20x", 2, nil},
 	}
 	if opt.large {
 		all = append(
 			all,
-			part{keptStrategies + "^n=1000000$/^d=(0|1|10|100|1000)$", "20x", opt.count, large},
-			part{keptStrategies + "^n=1000000$/^d=10000$", "5x", opt.count, large},
-			part{keptStrategies + "^n=1000000$/^d=100000$", "1x", opt.count, large},
+			part{keptStrategies + "^n=1000000$/^d=(0|1|10|100|1000)$", "10x", opt.count, large},
+			part{keptStrategies + "^n=1000000$/^d=10000$", "5x", testable, large},
+			part{keptStrategies + "^n=1000000$/^d=100000$", "1x", testable, large},
+			part{chosenStrategy + "^n=1000000$/^d=10000$", "15x", opt.count, large}, // with these 20 each
+			part{chosenStrategy + "^n=1000000$/^d=100000$", "4x", opt.count, large}, // the design has limits for these
 			part{keptStrategies + "^n=1000000$/^d=1000000$", "1x", 1, large},
-			part{keptMixed + "^n=1000000$", "20x", opt.count, large},
+			part{keptMixed + "^n=1000000$", "10x", opt.count, large},
 			part{otherStrategies + "^n=1000000$", "1x", 1, large},
+			part{otherSystems + "^n=1000000$", "1x", 1, large},
 			part{otherMixed + "^n=1000000$", "10x", 1, large},
 		)
 	}
@@ -201,6 +212,8 @@ func strategyParts(opt options) []part {
 			part{keptStrategies + "^n=10000000$/^d=(0|1|10|100|1000)$", "10x", 2, huge},
 			part{keptStrategies + "^n=10000000$/^d=(10000|100000)$", "2x", 2, huge},
 			part{keptMixed + "^n=10000000$", "10x", 2, huge},
+			part{wholeStrategies + "^n=10000000$", "1x", 1, huge},
+			part{someSystems + "^n=10000000$/^d=(0|100|10000|100000)$", "1x", 1, huge},
 		)
 	}
 	return all
@@ -249,6 +262,7 @@ func quickParts(name string, opt options) []part {
 			{keptStrategies + "^n=10000$", "4x", enough, nil},
 			{keptMixed + "^n=10000$", "20x", enough, nil},
 			{otherStrategies + "^n=10000$", "1x", often, nil},
+			{otherSystems + "^n=10000$", "8x", enough, nil},
 			{otherMixed + "^n=10000$", "20x", often, nil},
 		}
 	case "summaries":

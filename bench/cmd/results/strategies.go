@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -82,16 +83,32 @@ func withRounds(p point) point {
 	return q
 }
 
+// priced is withRounds, with the bytes.
+func priced(p point) point {
+	q := withRounds(p)
+	if q.has("cost-B/op") {
+		q.values[metadata] = []float64{p.median(metadata)}
+	}
+	return q
+}
+
 func byStrategyName(p point) string { return systemName(p.labels["strategy"]) }
 
 func (r report) strategies(d document) {
-	n := r["strategies"].largest("n")
 	d.line("## 9. Strategies\n")
-	d.line("Syncs between nodes that share the secret and keep their summaries (section 8), in one process; the initiator lacks d of n items, or of both directions each side d/2, drawn anew for each sync. `mixed` is another divergence each time: none missing, the newest, recent, a run in the middle or scattered, of up to d, as often 1 to 2 as 1000 to 2000. Metadata bytes of both directions, the mean and the 99th percentile (the largest of any run), rounds until the difference is known, and processor time without what reads, moves and stores items. `cursor` and `auto-again` synced before anything was missing; the others know nothing of each other. The bound is the information that tells one outcome of a divergence from the others.")
+	d.line("Syncs between nodes that share the secret and keep their summaries (section 8), in one process; the initiator lacks d of n items, or of both directions each side d/2, drawn anew for each sync. `mixed` is another divergence each time: none missing, the newest, recent, a run in the middle or scattered, of up to d, as often 1 to 2 as 1000 to 2000. Metadata bytes of both directions, the mean and the 99th percentile (the largest that any run had for its own syncs: of fewer than 100 that is the most of all), rounds until the difference is known, and processor time without what reads, moves and stores items. `cursor` and `auto-again` synced before anything was missing; the others know nothing of each other. Up to n = 1 000 000 the first sync of each run of the strategies that keep summaries is made again through HTTP on loopback, and nothing is measured where its bytes are others. `ribbon`, `segmented` and `list` keep nothing and baselines what they can, as in section 5; beyond n = 1 000 000 only some baselines were measured beside ours. The bound is the information that tells one outcome of a divergence from the others.")
 	r.limitsTable(d)
 	r.mapTable(d)
 	r.chosenLine(d)
-	r.situationsTable(d, n)
+	for _, n := range r["strategies"].numbers("n") {
+		if n == r.limitsAt() {
+			r.situationsTable(d, n)
+			continue
+		}
+		d.line("<details><summary>Every situation of n = %s</summary>\n", count(n))
+		r.situationsTable(d, n)
+		d.line("</details>\n")
+	}
 	r.again(d, "strategies")
 }
 
@@ -143,9 +160,7 @@ func marked(p point) string {
 func (r report) costs(c situation) []point {
 	var all []point
 	for _, p := range r.single(c) {
-		q := withRounds(p)
-		q.values[metadata] = []float64{p.median(metadata)}
-		all = append(all, q)
+		all = append(all, priced(p))
 	}
 	return all
 }
@@ -185,75 +200,100 @@ func distinct(all []string) []string {
 // mostOver is what auto may cost more than the best single strategy with the same knowledge.
 const mostOver = 1.25
 
+// mostRounds is how many rounds it may take.
+const mostRounds = 3
+
 // chosen is what a strategy that chooses costs beside the best that it could have chosen.
 type chosen struct {
 	of   situation
-	over float64 // of bytes and rounds
+	over float64
 }
 
-// choices are those of auto, or of auto-again.
-func (r report) choices(name string) []chosen {
+func (c chosen) String() string { return fmt.Sprintf("× %s for %v", digits(c.over), c.of) }
+
+// choices are those of auto, or of auto-again, in a unit.
+func (r report) choices(name, unit string) []chosen {
 	var all []chosen
 	for _, c := range r.situations("") {
-		own := withRounds(r.by(c, name))
+		own := priced(r.by(c, name))
 		var others []point
 		for _, p := range r.in(c).points {
 			if !chooses(p) && !isBaseline(p.labels["strategy"]) && (name == "auto-again" || !remembers(p)) {
-				others = append(others, withRounds(p))
+				others = append(others, priced(p))
 			}
 		}
-		best := leastOf(others, "cost-B/op")
-		if own.has("cost-B/op") && best.has("cost-B/op") {
-			all = append(all, chosen{c, own.median("cost-B/op") / best.median("cost-B/op")})
+		best := leastOf(others, unit)
+		if own.has(unit) && best.has(unit) {
+			all = append(all, chosen{c, own.median(unit) / best.median(unit)})
 		}
 	}
 	return all
 }
 
-// chosenLine says how well auto chooses.
+// chosenLine says how well auto chooses, and names each situation in which it is worse than
+// it may be.
 func (r report) chosenLine(d document) {
 	for _, name := range []string{"auto", "auto-again"} {
-		all := r.choices(name)
-		if len(all) == 0 {
+		costs := r.choices(name, "cost-B/op")
+		if len(costs) == 0 {
 			continue
 		}
-		worst := slices.MaxFunc(all, func(a, b chosen) int { return compareOver(a, b) })
-		over := 0
-		for _, c := range all {
-			if c.over > mostOver {
-				over++
-			}
-		}
-		d.line("%s costs at most × %s of the best single strategy that had the same knowledge, in bytes and rounds (%v), and more than × %v in %d of %d situations.\n", code(name), digits(worst.over), worst.of, mostOver, over, len(all))
+		d.line("%s beside the best single strategy that had the same knowledge: in bytes and rounds, which is what it chooses by, %s; in bytes alone %s. %s\n",
+			code(name), overText(costs, true), overText(r.choices(name, metadata), false), r.roundsText(name))
 	}
 }
 
-func compareOver(a, b chosen) int {
-	switch {
-	case a.over < b.over:
-		return -1
-	case a.over > b.over:
-		return 1
+// overText is the worst of choices and how many are worse than they may be, with each of these
+// if all are wanted.
+func overText(all []chosen, each bool) string {
+	worst := slices.MaxFunc(all, func(a, b chosen) int { return cmp.Compare(a.over, b.over) })
+	var over []string
+	for _, c := range all {
+		if c.over > mostOver {
+			over = append(over, c.String())
+		}
 	}
-	return 0
+	text := fmt.Sprintf("at most %v; more than × %v in %d of %d situations", worst, mostOver, len(over), len(all))
+	if each && len(over) > 0 {
+		text += " (**missed**: " + strings.Join(over, "; ") + ")"
+	}
+	return text
+}
+
+// roundsText is the most rounds that a strategy took in any sync, and where these are more than
+// they may be.
+func (r report) roundsText(name string) string {
+	most := 0.0
+	var over []string
+	for _, c := range r.situations("") {
+		p := r.by(c, name)
+		if !p.has("rounds-p99") {
+			continue
+		}
+		rounds := p.most("rounds-p99")
+		if most = max(most, rounds); rounds > mostRounds {
+			over = append(over, fmt.Sprintf("%s for %v", digits(rounds), c))
+		}
+	}
+	text := fmt.Sprintf("No sync took more than %s round%s", digits(most), plural(int(most)))
+	if len(over) > 0 {
+		text += fmt.Sprintf("; more than %d (**missed**): %s", mostRounds, strings.Join(over, "; "))
+	}
+	return text + "."
 }
 
 // situationsTable is what each situation of a size costs.
 func (r report) situationsTable(d document, n string) {
-	names := []string{"riblt", "negentropy"}
-	d.line("Every situation of n = %s: bytes of the strategies (the mean; 99 %%; rounds), processor time of `sketch`, or of `auto` where it was measured, of initiator and responder, and the baselines.", count(n))
-	header := []string{"", "d", "bound", "`sketch`", "`auto`", "`cursor`", "here", "there"}
+	names := []string{"sketch", "auto", "cursor", "auto-again", "ribbon", "segmented", "list", "riblt", "negentropy"}
+	d.line("Every situation of n = %s: bytes (the mean; the 99th percentile where it is another; rounds), and processor time of the initiator (here) and of the responder (there) by `auto`, or by `sketch` where that was not measured.", count(n))
+	header := []string{"", "d", "bound", "here", "there"}
 	for _, name := range names {
 		header = append(header, systemName(name))
 	}
 	rows := [][]string{header}
 	for _, c := range r.situations(n) {
 		own := r.ourDefault(c)
-		row := []string{c.divergence + " " + c.direction, count(c.d), bytesOf(own.median("bound-B/op"))}
-		for _, name := range []string{"sketch", "auto", "cursor"} {
-			row = append(row, costCell(r.by(c, name)))
-		}
-		row = append(row, seconds(own.median("here-sec/op")), seconds(own.median("there-sec/op")))
+		row := []string{c.divergence + " " + c.direction, count(c.d), bytesOf(own.median("bound-B/op")), seconds(own.median("here-sec/op")), seconds(own.median("there-sec/op"))}
 		for _, name := range names {
 			row = append(row, costCell(r.by(c, name)))
 		}
@@ -272,6 +312,15 @@ func costCell(p point) string {
 		text += "; " + most
 	}
 	return text + "; " + digits(p.mean("rounds/op"))
+}
+
+// roundsOf are the rounds in the mean, and the 99th percentile where it is another.
+func roundsOf(p point) string {
+	text := digits(p.mean("rounds/op"))
+	if most := digits(p.most("rounds-p99")); p.has("rounds-p99") && most != text {
+		text += "; " + most
+	}
+	return text
 }
 
 // strategyFindings are who is cheapest, and which limits of the design are kept.
@@ -294,23 +343,17 @@ func (r report) strategyFindings() []finding {
 // completeStrategies asks for what the limits and the map are about.
 func (r report) completeStrategies() error {
 	s := r["strategies"]
-	units := []string{metadata, "p99-metadata-B", "rounds/op", "rounds-p99", "here-sec/op", "there-sec/op", "bound-B/op"}
+	units := []string{metadata, "p99-metadata-B", "rounds/op", "rounds-p99", "here-sec/op", "there-sec/op", "p99-there-sec", "bound-B/op"}
 	for _, n := range append(s.labels("n"), "10000") {
 		for _, of := range []string{
 			"sketch /divergence:scattered /direction:pull /d:0", "sketch /divergence:scattered /direction:pull /d:100", "sketch /divergence:newest /d:100",
 			"cursor /divergence:newest /d:100", "sketch /divergence:fresh", "sketch /divergence:mixed", "sketch /direction:both /d:100",
 		} {
-			if n == "10000000" && strings.Contains(of, "fresh") {
-				continue // takes minutes
-			}
 			if err := need(s.where("/n:%s /strategy:"+of, n).points, "strategies", of, 1, units...); err != nil {
 				return err
 			}
 		}
 		for _, name := range []string{"riblt", "negentropy"} {
-			if n == "10000000" {
-				continue
-			}
 			if err := need(s.where("/n:%s /strategy:%q /divergence:scattered /direction:pull /d:100", n, name).points, "strategies", name, 1, metadata, "rounds/op"); err != nil {
 				return err
 			}

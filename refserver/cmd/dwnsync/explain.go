@@ -51,7 +51,7 @@ bytes_up, bytes_down, rounds, cost (bytes and rounds times round_price).
 // runExplain tells what a sync with a node would cost.
 func runExplain(ctx context.Context, s std, f *flags) error {
 	dir, key, tenant, scope, asJSON := f.dir(), f.key(), f.tenant(), f.scope(), f.json()
-	direction := f.String("direction", string(engine.Both), "pull, push or both")
+	direction, price := f.String("direction", string(engine.Both), "pull, push or both"), f.roundPrice()
 	web := f.didWeb()
 	help := f.help
 	f.help = func() {
@@ -70,12 +70,12 @@ func runExplain(ctx context.Context, s std, f *flags) error {
 	if err != nil {
 		return err
 	}
-	node, err := openNode(*dir, true, warnings(s.err))
+	node, err := openNode(*dir, false, warnings(s.err)) // it asks, so it makes nothing
 	if err != nil {
 		return err
 	}
 	node.Resolver = web.resolver()
-	opt := refserver.SyncOptions{Scope: scope.scope, Direction: engine.Direction(*direction)}
+	opt := refserver.SyncOptions{Scope: scope.scope, Direction: engine.Direction(*direction), RoundPrice: int(*price)}
 	e, err := explain(ctx, client, node.Node, opt)
 	switch {
 	case err != nil:

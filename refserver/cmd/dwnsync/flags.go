@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/dwn-sync/dwnsync/engine"
@@ -126,6 +127,31 @@ func (s *scopeFlag) String() string {
 func (s *scopeFlag) Set(text string) (err error) {
 	s.scope, err = dwn.ParseScope([]byte(text))
 	return err
+}
+
+// priceFlag is a -round-price, from 1 to maxRoundPrice.
+type priceFlag int
+
+// maxRoundPrice is a second at 8.6 Gbit/s. A limit keeps costs within 64 bits.
+const maxRoundPrice = 1 << 30
+
+func (f *flags) roundPrice() *priceFlag {
+	p := priceFlag(engine.DefaultRoundPrice)
+	f.Var(&p, "round-price", "what auto takes a round to be worth, in `BYTES`: round-trip time times bandwidth; the default is 50 ms at 20 Mbit/s")
+	return &p
+}
+
+// String returns the price as Set reads it.
+func (p *priceFlag) String() string { return strconv.Itoa(int(*p)) }
+
+// Set parses a price.
+func (p *priceFlag) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxRoundPrice {
+		return fmt.Errorf("not a number of bytes from 1 to %d", maxRoundPrice)
+	}
+	*p = priceFlag(n)
+	return nil
 }
 
 // syncFlags are the flags that sync and demo share.

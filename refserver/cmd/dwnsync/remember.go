@@ -19,11 +19,11 @@ func syncRemembering(ctx context.Context, client *refserver.Client, node refserv
 	}
 	opt.Cursor = memory
 	result, err := client.Sync(ctx, node, opt)
-	if err != nil {
+	if !result.Complete { // record data may be missing: no cursor is about that
 		return result, err
 	}
 	if err := client.KeepCursor(ctx, node, opt); err != nil {
 		log.Warn("the cursor for the next sync cannot be kept", "error", err)
 	}
-	return result, nil
+	return result, err
 }

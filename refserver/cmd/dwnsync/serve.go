@@ -29,6 +29,7 @@ type serveFlags struct {
 	dir, addr, urls, tenants *string
 	open                     *bool
 	peer, key, strategy      *string
+	roundPrice               *priceFlag
 	every                    *time.Duration
 	rotateEvery, checkEvery  *time.Duration
 	keepMiB                  *int64
@@ -47,6 +48,7 @@ func runServe(ctx context.Context, s std, f *flags) error {
 		every:   f.Duration("every", 5*time.Minute, "time between two syncs with the peer"),
 		strategy: f.String("strategy", string(engine.DefaultStrategy),
 			fmt.Sprintf("one of %v, for syncs with the peer", engine.Strategies())),
+		roundPrice: f.roundPrice(),
 		rotateEvery: f.Duration("rotate-every", 0,
 			"mean `time` between two rotations of the tenants' secrets; 0 is never: everybody who learns one holds a key of the tenant, and a new one costs each of its nodes summaries and a whole filter"),
 		checkEvery: f.Duration("check-every", 24*time.Hour,
@@ -178,7 +180,9 @@ func (o serveFlags) follower(node refserver.Node, log *slog.Logger) (func(contex
 	}
 	every := *o.every
 	// What one sync with the peer tells is remembered for the next.
-	opt := refserver.SyncOptions{Strategy: engine.Strategy(*o.strategy), Direction: engine.Both, Segments: new(engine.SegmentMemory)}
+	opt := refserver.SyncOptions{
+		Strategy: engine.Strategy(*o.strategy), Direction: engine.Both, RoundPrice: int(*o.roundPrice), Segments: new(engine.SegmentMemory),
+	}
 	return func(ctx context.Context) {
 		ticker := time.NewTicker(every)
 		defer ticker.Stop()
@@ -200,7 +204,8 @@ func followOnce(ctx context.Context, client *refserver.Client, node refserver.No
 	case err != nil:
 		log.Warn("sync with peer failed", "error", err)
 	case r.MessagesReceived+r.MessagesSent > 0:
-		log.Info("synced with peer", "received", r.MessagesReceived, "sent", r.MessagesSent, "rounds", r.Rounds, "summary_bytes", r.SummaryBytes)
+		log.Info("synced with peer", "received", r.MessagesReceived, "sent", r.MessagesSent, "rounds", r.Rounds,
+			"summary_bytes", r.SummaryBytes, "delivered", r.Delivered)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 // runSync syncs a folder with a node over HTTP.
 func runSync(ctx context.Context, s std, f *flags) error {
-	dir, key, tenant, opt := f.dir(), f.key(), f.tenant(), f.sync(string(engine.DefaultStrategy))
+	dir, key, tenant, opt, price := f.dir(), f.key(), f.tenant(), f.sync(string(engine.DefaultStrategy)), f.roundPrice()
 	web := f.didWeb()
 	args, err := f.parse(1)
 	if err != nil {
@@ -34,7 +34,7 @@ func runSync(ctx context.Context, s std, f *flags) error {
 	bar := newProgress(s, "sync")
 	result, err := syncRemembering(ctx, client, node.Node, refserver.SyncOptions{
 		Scope: opt.scope.scope, Strategy: engine.Strategy(*opt.strategy), Direction: engine.Direction(*opt.direction),
-		Progress: func(received, sent int) { bar.set(received + sent) },
+		RoundPrice: int(*price), Progress: func(received, sent int) { bar.set(received + sent) },
 	}, warnings(s.err))
 	bar.done()
 	if *opt.json || err == nil || errors.Is(err, engine.ErrIncomplete) {
