@@ -56,6 +56,7 @@ type Claims struct {
 	ID       string    // at least 128 random bits in base64url, never used twice
 	Tenant   string    // DID whose data it is about
 	Nonce    string    // what the server last gave out, if it asked for that; else empty
+	Grants   []string  // record IDs of the grants that the signer goes by, see CheckGrantIDs; none for the tenant
 	Signer   string    // DID of the key; set by Verifier, ignored when signing
 	KeyID    string    // DID URL of the key; likewise
 }
@@ -101,6 +102,7 @@ type wireClaims struct {
 	Jti       string          `json:"jti"`
 	Tenant    string          `json:"tenant"`
 	Nonce     string          `json:"nonce,omitempty"`
+	Grants    []string        `json:"grants,omitempty"`
 	Scope     json.RawMessage `json:"scope,omitempty"`
 	Direction Direction       `json:"direction,omitempty"`
 	Frames    string          `json:"frames,omitempty"`
@@ -110,7 +112,7 @@ type wireClaims struct {
 }
 
 func (c Claims) wire() wireClaims {
-	return wireClaims{Aud: c.Audience, Iat: numericDate(c.IssuedAt), Exp: numericDate(c.Expires), Jti: c.ID, Tenant: c.Tenant, Nonce: c.Nonce}
+	return wireClaims{Aud: c.Audience, Iat: numericDate(c.IssuedAt), Exp: numericDate(c.Expires), Jti: c.ID, Tenant: c.Tenant, Nonce: c.Nonce, Grants: c.Grants}
 }
 
 // SignInit returns a SYNC_INIT token with the claims.
@@ -140,7 +142,7 @@ func (s *Signer) signClaims(typ string, w wireClaims) (string, error) {
 
 // parseClaims reads what both kinds have. It checks the form only.
 func parseClaims(obj object) (c Claims, err error) {
-	var errs [6]error
+	var errs [7]error
 	var aud string
 	aud, errs[0] = obj.must("aud")
 	c.IssuedAt, errs[1] = obj.date("iat")
@@ -148,6 +150,7 @@ func parseClaims(obj object) (c Claims, err error) {
 	c.ID, errs[3] = obj.must("jti")
 	c.Tenant, errs[4] = obj.must("tenant")
 	c.Nonce, errs[5] = obj.nonce()
+	c.Grants, errs[6] = obj.grants()
 	if err := cmp.Or(errs[:]...); err != nil {
 		return c, err
 	}
@@ -164,7 +167,7 @@ func parseClaims(obj object) (c Claims, err error) {
 }
 
 func parseInit(obj object) (c InitClaims, err error) {
-	if err := obj.only("aud", "iat", "exp", "jti", "tenant", "nonce", "scope", "direction", "frames"); err != nil {
+	if err := obj.only("aud", "iat", "exp", "jti", "tenant", "nonce", "grants", "scope", "direction", "frames"); err != nil {
 		return c, err
 	}
 	if c.Claims, err = parseClaims(obj); err != nil {
@@ -185,7 +188,7 @@ func parseInit(obj object) (c InitClaims, err error) {
 }
 
 func parseRequest(obj object) (c RequestClaims, err error) {
-	if err := obj.only("aud", "iat", "exp", "jti", "tenant", "nonce", "htm", "htu", "body"); err != nil {
+	if err := obj.only("aud", "iat", "exp", "jti", "tenant", "nonce", "grants", "htm", "htu", "body"); err != nil {
 		return c, err
 	}
 	if c.Claims, err = parseClaims(obj); err != nil {

@@ -5,8 +5,8 @@ import (
 )
 
 // MayPush returns nil if the request that d was made for may push m, otherwise
-// ErrForbidden, the same for every reason. Initial is the first write of m's record
-// that the node holds, or that came earlier in the same request and was allowed; nil
+// ErrForbidden, the same for every reason. Initial has the attributes of the first write of m's
+// record that the node holds, or that came earlier in the same request and was allowed; nil
 // if there is none. The caller has verified the signatures of m.
 //
 // The tenant may push everything. Anybody else may push only inside Read, only
@@ -23,7 +23,7 @@ import (
 // A write that does not begin its record, and a delete, belong to the place of the
 // record's first write; where they claim another or that is not held, they are
 // forbidden.
-func MayPush(d Decision, m, initial *dwn.Message) error {
+func MayPush(d Decision, m *dwn.Message, initial *dwn.Attributes) error {
 	switch {
 	case !d.push || d.tenant == "" || d.signer == "":
 		return ErrForbidden
@@ -39,13 +39,13 @@ func MayPush(d Decision, m, initial *dwn.Message) error {
 
 // placeOf returns the attributes of a record's message, false for any other kind
 // of message, and where it is not certain to which place it belongs.
-func placeOf(m, initial *dwn.Message) (dwn.Attributes, bool) {
+func placeOf(m *dwn.Message, initial *dwn.Attributes) (dwn.Attributes, bool) {
 	at := m.Attributes()
 	if initial == nil {
 		return at, m.IsInitialWrite()
 	}
-	first := initial.Attributes()
-	if !initial.IsInitialWrite() || first.RecordID != at.RecordID {
+	first := *initial
+	if first.RecordID != at.RecordID {
 		return at, false
 	}
 	switch at.Method {

@@ -213,7 +213,7 @@ func TestDecideAgainstOracle(t *testing.T) {
 		for range 4 {
 			x := w.messages[rng.IntN(len(w.messages))]
 			may := w.pushes(r, reader, x)
-			if got := MayPush(d, x.m, x.initial); (got == nil) != may || got != nil && got != ErrForbidden {
+			if got := MayPush(d, x.m, attributesOf(x.initial)); (got == nil) != may || got != nil && got != ErrForbidden {
 				t.Fatalf("case %d: %+v: %+v: got %v, want %t", n, r, x.spec, got, may)
 			}
 			if may {

@@ -296,9 +296,9 @@ func TestAdmitComesBeforeTheCache(t *testing.T) {
 	asked := 0
 	v, err := NewVerifier(VerifierOptions{
 		Audience: []string{testOrigin}, Replay: cache, Clock: func() time.Time { return testNow }, Started: testNow.Add(-time.Hour),
-		Admit: func(_ context.Context, signer, tenant string) error {
+		Admit: func(_ context.Context, c Claims) error {
 			asked++
-			return Authorize(signer, tenant)
+			return Authorize(c.Signer, c.Tenant)
 		},
 	})
 	if err != nil {

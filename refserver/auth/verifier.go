@@ -28,7 +28,7 @@ type VerifierOptions struct {
 	// Admit, if not nil, is asked after the signature and before the token is
 	// remembered whether the signer may act for the tenant. So those who may not
 	// cannot fill Replay. Its error is returned as it is.
-	Admit func(ctx context.Context, signer, tenant string) error
+	Admit func(ctx context.Context, claims Claims) error
 }
 
 // Verifier checks tokens. Safe for concurrent use.
@@ -176,7 +176,7 @@ func (v *Verifier) accept(ctx context.Context, env envelope, c *Claims) error {
 	}
 	c.Signer, c.KeyID = did, env.header.keyID
 	if v.opt.Admit != nil {
-		if err := v.opt.Admit(ctx, c.Signer, c.Tenant); err != nil {
+		if err := v.opt.Admit(ctx, *c); err != nil {
 			return err
 		}
 	}

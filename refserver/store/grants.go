@@ -10,7 +10,8 @@ import (
 // Grants finds the permission grants among a tenant's messages, and whether they
 // are revoked, and lets nothing be written under one that is. Apart from that it decides
 // nothing: who made a grant, for whom, for what and until when is for the caller to look
-// at. A revocation counts for ever, whatever becomes of its record.
+// at. A revocation counts for ever, whatever becomes of its record, and so does a delete of
+// the grant's own record; both are meant where it says revoked.
 //
 // Where a store was written by a version that had no grants, or last by such a one, the
 // first question about a tenant's grants reads the part of its log that was not looked
@@ -34,6 +35,10 @@ type Grants interface {
 	// entries it only tells whether a grant is revoked, and needs no room. A grant that is not
 	// stored is not revoked.
 	PutUnder(ctx context.Context, batch []Entry, grants []string) ([]Outcome, error)
+	// Lend notes that something derived from the tenant's secret is handed out under these
+	// grants: the transaction that stores a revocation of one of them then also makes the
+	// secret the next generation. ErrRevoked where one is revoked. It writes once for a grant.
+	Lend(ctx context.Context, grants []string) error
 }
 
 // Grant is a permission grant that is stored.

@@ -18,6 +18,9 @@ func (t *tenantCheck) note(m *dwn.Message) {
 	if record, ok := store.Revokes(m, t.found.Tenant); ok {
 		t.revoked[record] = true
 	}
+	if m.Interface() == "Records" && m.Method() == "Delete" {
+		t.revoked[m.RecordID()] = true // if it is a grant's
+	}
 }
 
 // permissions compares what the store answers about grants with the messages that were

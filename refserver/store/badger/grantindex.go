@@ -18,7 +18,11 @@ func (w *writer) noteGrant(m *dwn.Message, a dwn.Attributes) error {
 		return w.txn.Set(w.keys.grant(recordDigest(m.RecordID())), nil)
 	}
 	if recordID, ok := store.Revokes(m, w.row.did); ok {
-		return w.txn.Set(w.keys.revoked(recordDigest(recordID)), nil)
+		record := recordDigest(recordID)
+		if err := w.txn.Set(w.keys.revoked(record), nil); err != nil {
+			return err
+		}
+		return w.endGrant(record)
 	}
 	return nil
 }

@@ -2,8 +2,10 @@ package badger
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"iter"
+	"math"
 
 	dgraph "github.com/dgraph-io/badger/v4"
 	"github.com/dwn-sync/dwnsync/refserver/store"
@@ -39,7 +41,7 @@ func (t *tenant) grant(txn *dgraph.Txn, record digest) (g store.Grant, err error
 		// What is missing is missing by damage: this must not read like a grant that nobody made.
 		return store.Grant{}, corrupt("grant with the initial write at position %d: %v", row.position, err)
 	}
-	g.Revoked, err = has(txn, t.keys.revoked(record))
+	g.Revoked, err = ended(txn, t.keys, record)
 	return g, err
 }
 
@@ -95,7 +97,7 @@ func (t *tenant) grantsFrom(ctx context.Context, from []byte) (page []store.Gran
 // stored meanwhile conflicts with: a scan would not see that a row appears.
 func (t *tenant) checkGrants(txn *dgraph.Txn, grants []string) error {
 	for _, recordID := range grants {
-		revoked, err := has(txn, t.keys.revoked(recordDigest(recordID)))
+		revoked, err := ended(txn, t.keys, recordDigest(recordID))
 		if err != nil {
 			return err
 		}
@@ -104,4 +106,61 @@ func (t *tenant) checkGrants(txn *dgraph.Txn, grants []string) error {
 		}
 	}
 	return nil
+}
+
+// ended reports whether a grant is revoked or its record was deleted.
+func ended(txn *dgraph.Txn, keys keyspace, record digest) (bool, error) {
+	revoked, err := has(txn, keys.revoked(record))
+	if err != nil || revoked {
+		return revoked, err
+	}
+	row, err := readRecord(txn, keys, record)
+	return row.deletes > 0, err
+}
+
+// Lend implements store.Grants.
+func (t *tenant) Lend(ctx context.Context, grants []string) error {
+	noted := true
+	err := t.store.view(ctx, func(txn *dgraph.Txn) (err error) {
+		for _, recordID := range grants {
+			if noted, err = has(txn, t.keys.lent(recordDigest(recordID))); err != nil || !noted {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil || noted {
+		return err // nothing to write, so a full disk does not matter
+	}
+	return t.write(ctx, func(txn *dgraph.Txn) error {
+		if err := t.checkGrants(txn, grants); err != nil {
+			return err
+		}
+		for _, recordID := range grants {
+			if err := txn.Set(t.keys.lent(recordDigest(recordID)), nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// endGrant makes the tenant's secret the next generation if one of it was handed out
+// under the grant, which has just ended: whoever had it can aim at no summary any more.
+func (w *writer) endGrant(record digest) error {
+	lent, err := has(w.txn, w.keys.lent(record))
+	if err != nil || !lent {
+		return err
+	}
+	if err := w.txn.Delete(w.keys.lent(record)); err != nil {
+		return err
+	}
+	held, found, err := readSecret(w.txn, w.keys.secret(nil))
+	if err != nil || !found || held.Generation == math.MaxUint64 {
+		return err
+	}
+	next := store.Secret{Generation: held.Generation + 1}
+	rand.Read(next.ID[:])
+	rand.Read(next.Key[:])
+	return w.txn.Set(w.keys.secret(nil), appendSecret(nil, next))
 }

@@ -41,6 +41,7 @@ const layoutVersion = 1
 //	s label                    secret of a label
 //	g record                   nothing: the record is a permission grant
 //	v record                   nothing: the tenant has revoked the grant of that record
+//	h record                   nothing: a secret of the tenant's was handed out under this grant
 //	i                          how far the rows g and v go: a position of the log
 //	f name                     saved fold: position, size, the upload that has its bytes, checksum (see foldSum)
 //
@@ -99,6 +100,7 @@ const (
 	kindGrant   byte = 'g'
 	kindRevoked byte = 'v'
 	kindIndexed byte = 'i'
+	kindLent    byte = 'h'
 )
 
 type (
@@ -197,6 +199,8 @@ func (k keyspace) secret(label []byte) []byte {
 func (k keyspace) grant(r digest) []byte { return append(k.prefix(kindGrant), r[:]...) }
 
 func (k keyspace) revoked(r digest) []byte { return append(k.prefix(kindRevoked), r[:]...) }
+
+func (k keyspace) lent(r digest) []byte { return append(k.prefix(kindLent), r[:]...) }
 
 func (k keyspace) indexed() []byte { return k.prefix(kindIndexed) }
 

@@ -174,6 +174,9 @@ func (w *writer) link(m *dwn.Message, row *logRow) error {
 		if err := w.txn.Set(w.keys.delete(record, w.row.last), nil); err != nil {
 			return err
 		}
+		if err := w.endGrant(record); err != nil {
+			return err
+		}
 	case known.position == 0 || bytes.Compare(id[:], known.initial[:]) < 0:
 		row.rescopes = known.deletes > 0
 		known.position, known.initial = w.row.last, id

@@ -118,7 +118,7 @@ func TestKeyOrder(t *testing.T) {
 func TestKeysOfTenants(t *testing.T) {
 	var prefixes [][]byte
 	for _, did := range []string{"", "a", "ab"} {
-		for _, kind := range []byte{kindMessage, kindKey, kindLog, kindRecord, kindDelete, kindNames, kindWanted, kindData, kindChunk, kindSecret, kindFold, kindGrant, kindRevoked, kindIndexed} {
+		for _, kind := range []byte{kindMessage, kindKey, kindLog, kindRecord, kindDelete, kindNames, kindWanted, kindData, kindChunk, kindSecret, kindFold, kindGrant, kindRevoked, kindIndexed, kindLent} {
 			prefixes = append(prefixes, newKeyspace(did).prefix(kind))
 		}
 		prefixes = append(prefixes, newKeyspace(did).tenant())

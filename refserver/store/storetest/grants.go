@@ -28,10 +28,13 @@ func (m *model) grants() map[string]*dwn.Message {
 	return grants
 }
 
-// revoked returns the records whose grants the tenant has revoked.
+// revoked returns the records whose grants the tenant has revoked, or that were deleted.
 func (m *model) revoked(tb testing.TB) map[string]bool {
 	revoked := make(map[string]bool)
 	for _, message := range m.messages {
+		if message.Interface() == "Records" && message.Method() == "Delete" {
+			revoked[message.RecordID()] = true
+		}
 		if isPermission(message, "grant/revocation") && message.Author() == m.did {
 			var body struct{ Descriptor struct{ ParentID string } }
 			if err := json.Unmarshal(message.AppendJSON(nil), &body); err != nil {

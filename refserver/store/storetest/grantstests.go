@@ -32,7 +32,6 @@ func testGrants(t *testing.T, b *bed) {
 		{"a revocation in another protocol", draft{n: 3, method: "Write", author: "alice", protocol: protocols[1], path: "grant/revocation", parent: record}, true, false},
 		{"a revocation of another grant", revocation(3, alice, "bafyother"), true, false},
 		{"a revocation of none", revocation(3, alice, ""), true, false},
-		{"a delete of the grant", draft{n: 3, method: "Delete", author: "alice", record: record}, true, false},
 		{"an update of a revocation", later, true, true},
 		{"a delete of the revocation", draft{n: 9, method: "Delete", author: "alice", record: later.record}, true, true},
 	}
@@ -123,4 +122,86 @@ func testPutUnder(t *testing.T, b *bed) {
 	}
 	b.reopen()
 	m.check(t, b.Tenant(alice))
+}
+
+// testGrantDeleted: a grant whose record is deleted, before or after it came, is over.
+func testGrantDeleted(t *testing.T, b *bed) {
+	for name, first := range map[string]bool{"after": false, "before": true} {
+		did := "did:example:deleted-" + name
+		have, m := b.Tenant(did), newModel(did)
+		one := grant(t, 1, did)
+		deleted := store.Entry{Message: draft{n: 5, method: "Delete", author: authorNamed(did), record: one.Message.RecordID()}.message(t)}
+		if first {
+			m.putAll(t, have, deleted, one)
+		} else {
+			m.putAll(t, have, one)
+			m.check(t, have)
+			m.putAll(t, have, deleted)
+		}
+		if _, revoked, err := have.Grant(t.Context(), one.Message.RecordID()); err != nil || !revoked {
+			t.Errorf("%s: revoked %v, %v", name, revoked, err)
+		}
+		m.check(t, have)
+	}
+}
+
+// testLend: the secret is replaced, by the next generation and once, when a grant ends
+// under which something of it was handed out, and by no other message.
+func testLend(t *testing.T, b *bed) {
+	did := "did:example:lender"
+	have := b.Tenant(did)
+	put := func(entries ...store.Entry) {
+		t.Helper()
+		if _, err := have.Put(t.Context(), entries); err != nil {
+			t.Fatal(err)
+		}
+	}
+	generation := func() uint64 {
+		t.Helper()
+		s, _, err := have.Secret(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Generation
+	}
+	var records []string
+	for n := range 4 {
+		g := grant(t, 1+n, did)
+		records = append(records, g.Message.RecordID())
+		put(g)
+	}
+	held, err := have.KeepSecret(t.Context(), nil, store.Secret{Generation: 7, Key: [32]byte{1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := have.Lend(t.Context(), records[1:3]); err != nil {
+		t.Fatal(err)
+	}
+	revoke := func(n int) store.Entry { return store.Entry{Message: revocation(20+n, did, records[n]).message(t)} }
+	for _, step := range []struct {
+		what string
+		put  store.Entry
+		want uint64
+	}{
+		{"the end of a grant that nothing was lent under", revoke(0), 7},
+		{"the revocation of one", revoke(1), 8},
+		{"the same again", revoke(1), 8},
+		{"another revocation of it", store.Entry{Message: revocation(40, did, records[1]).message(t)}, 8},
+		{"the delete of one", store.Entry{Message: draft{n: 50, method: "Delete", author: authorNamed(did), record: records[2]}.message(t)}, 9},
+		{"the delete of one that is revoked", store.Entry{Message: draft{n: 51, method: "Delete", author: authorNamed(did), record: records[1]}.message(t)}, 9},
+	} {
+		put(step.put)
+		if got := generation(); got != step.want {
+			t.Fatalf("after %s: generation %d, want %d", step.what, got, step.want)
+		}
+	}
+	if s, _, _ := have.Secret(t.Context(), nil); s.Key == held.Key || s.ID == held.ID || s.Key == [32]byte{} {
+		t.Error("the secret has its key or ID from before")
+	}
+	if err := have.Lend(t.Context(), records[:1]); !errors.Is(err, store.ErrRevoked) {
+		t.Errorf("lending under a revoked grant: %v", err)
+	}
+	if err := have.Lend(t.Context(), records[3:]); err != nil {
+		t.Error(err)
+	}
 }

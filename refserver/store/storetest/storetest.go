@@ -42,6 +42,8 @@ func Run(t *testing.T, open Opener) {
 		{"Secrets", testSecrets},
 		{"SecretLabels", testSecretLabels},
 		{"Grants", testGrants},
+		{"GrantDeleted", testGrantDeleted},
+		{"Lend", testLend},
 		{"ManyGrants", testManyGrants},
 		{"PutUnder", testPutUnder},
 		{"RevocationOrder", testRevocationOrder},
