@@ -12,10 +12,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/dwn-sync/dwnsync/engine"
 	"github.com/dwn-sync/dwnsync/engine/dwn"
 	"github.com/dwn-sync/dwnsync/engine/wire"
 	"github.com/dwn-sync/dwnsync/refserver/auth"
@@ -36,6 +38,7 @@ type Client struct {
 	origin string // also the audience of tokens
 	tenant string
 	signer *auth.Signer
+	grants []string
 	http   *http.Client
 	nonces nonces
 }
@@ -54,6 +57,26 @@ func NewClient(origin, tenant string, signer *auth.Signer, httpClient *http.Clie
 		httpClient = defaultHTTP()
 	}
 	return &Client{origin: normal, tenant: tenant, signer: signer, http: httpClient}, nil
+}
+
+// UseGrants makes the client name these permission grants, by their record IDs, in all of
+// its calls: for a signer that is not the tenant. It comes before the first call. The error
+// says what is wrong with the IDs, see auth.CheckGrantIDs; they need not be ascending.
+func (c *Client) UseGrants(ids ...string) error {
+	ids = slices.Sorted(slices.Values(ids))
+	if err := auth.CheckGrantIDs(ids); err != nil {
+		return err
+	}
+	c.grants = ids
+	return nil
+}
+
+// replica returns node's part in a sync: the tenant's own node, or that of a grantee.
+func (c *Client) replica(node Node, scope dwn.Scope) engine.Replica {
+	if c.signer.DID() == c.tenant {
+		return node.Replica(c.tenant, scope)
+	}
+	return node.BorrowedReplica(c.tenant, scope)
 }
 
 // defaultHTTP follows no redirects: a token is good for one origin only.
@@ -163,12 +186,18 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader, 
 	return resp, nil
 }
 
+// claims returns the claims of the next token.
+func (c *Client) claims(nonce string) (auth.Claims, error) {
+	claims, err := auth.NewClaims(c.origin, c.tenant, time.Now(), rand.Reader)
+	claims.Nonce, claims.Grants = nonce, c.grants
+	return claims, err
+}
+
 func (t *transport) sign(nonce string, head []wire.Frame) (string, error) {
-	claims, err := auth.NewClaims(t.client.origin, t.client.tenant, time.Now(), rand.Reader)
+	claims, err := t.client.claims(nonce)
 	if err != nil {
 		return "", err
 	}
-	claims.Nonce = nonce
 	return t.client.signer.SignInit(auth.InitClaims{
 		Claims: claims, Scope: t.scope, Direction: t.direction, Frames: auth.Digest(wire.Hash(head)),
 	})
@@ -223,11 +252,10 @@ func (c *Client) call(ctx context.Context, method, path string, body upload) (an
 }
 
 func (c *Client) callOnce(ctx context.Context, nonce, method, path string, body upload) (io.ReadCloser, error) {
-	claims, err := auth.NewClaims(c.origin, c.tenant, time.Now(), rand.Reader)
+	claims, err := c.claims(nonce)
 	if err != nil {
 		return nil, err
 	}
-	claims.Nonce = nonce
 	token, err := c.signer.SignRequest(auth.RequestClaims{Claims: claims, Method: method, URL: c.origin + path, Body: body.digest})
 	if err != nil {
 		return nil, err

@@ -32,8 +32,20 @@ func (s *Server) wantedData(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	may, err := s.decide(r.Context(), claims.Claims, dwn.Scope{}, auth.Push)
+	if err != nil {
+		return err
+	}
+	missing := s.node.Store.Tenant(claims.Tenant).WantedData(r.Context())
+	if may != nil {
+		if !s.places.take(claims.Tenant) { // it reads all that the grants cover
+			return errBusy
+		}
+		defer s.places.leave(claims.Tenant)
+		missing = may.wantedData(r.Context())
+	}
 	wanted := []WantedData{}
-	for d, err := range s.node.Store.Tenant(claims.Tenant).WantedData(r.Context()) {
+	for d, err := range missing {
 		if err != nil {
 			return err
 		}
@@ -60,6 +72,13 @@ func (s *Server) getData(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	may, err := s.decide(r.Context(), claims.Claims, dwn.Scope{}, auth.Pull)
+	if err == nil && may != nil {
+		err = may.readsData(r.Context(), c)
+	}
+	if err != nil {
+		return err
+	}
 	data, size, err := s.node.Store.Tenant(claims.Tenant).OpenData(r.Context(), c)
 	if err != nil {
 		return err
@@ -81,8 +100,17 @@ func (s *Server) putData(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	may, err := s.decide(r.Context(), claims.Claims, dwn.Scope{}, auth.Push)
+	if err != nil {
+		return err
+	}
 	body := &signedReader{r: newPatientReader(w, r.Body), hash: sha256.New(), want: claims.Body}
-	if err := s.node.Store.Tenant(claims.Tenant).PutData(r.Context(), c, body); err != nil {
+	if may != nil {
+		err = may.putData(r.Context(), c, body)
+	} else {
+		err = s.node.Store.Tenant(claims.Tenant).PutData(r.Context(), c, body)
+	}
+	if err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -12,7 +12,7 @@ import (
 // Direction, Limits, RoundPrice and Cursor count.
 func (c *Client) Explain(ctx context.Context, node Node, opt SyncOptions) (engine.Explanation, error) {
 	t := &transport{client: c, scope: opt.Scope, direction: auth.Push} // see engine.Explain
-	return engine.Explain(ctx, node.Replica(c.tenant, opt.Scope), t, engine.Options{
+	return engine.Explain(ctx, c.replica(node, opt.Scope), t, engine.Options{
 		Direction: opt.Direction, Limits: opt.Limits, RoundPrice: opt.RoundPrice, Cursor: opt.Cursor,
 	})
 }

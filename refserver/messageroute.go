@@ -1,9 +1,11 @@
 package refserver
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/dwn-sync/dwnsync/engine/dwn"
+	"github.com/dwn-sync/dwnsync/refserver/auth"
 	"github.com/dwn-sync/dwnsync/refserver/store"
 )
 
@@ -17,9 +19,19 @@ func (s *Server) getMessage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	may, err := s.decide(r.Context(), claims.Claims, dwn.Scope{}, auth.Pull)
+	if err != nil {
+		return err
+	}
 	for e, err := range s.node.Store.Tenant(claims.Tenant).Get(r.Context(), []dwn.ID{id}) {
 		if err != nil {
 			return err
+		}
+		if may != nil {
+			if reads, err := may.reads(r.Context(), e.Message); err != nil || !reads {
+				return cmp.Or(err, error(store.ErrNotFound))
+			}
+			e = may.shown(e)
 		}
 		return writeJSON(w, http.StatusOK, NewRecord(claims.Tenant, e.Message, e.Data))
 	}
@@ -49,7 +61,11 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) error {
 	if len(entry.Data) > dwn.MaxInlineData {
 		return errInline
 	}
-	results, err := s.node.Write(r.Context(), claims.Tenant, []store.Entry{entry})
+	may, err := s.decide(r.Context(), claims.Claims, dwn.Scope{}, auth.Push)
+	if err != nil {
+		return err
+	}
+	results, err := s.node.writeFor(r.Context(), claims.Tenant, may, []store.Entry{entry})
 	if err == nil {
 		err = results[0].Err
 	}

@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dwn-sync/dwnsync/engine/dwn"
 	"github.com/dwn-sync/dwnsync/refserver/auth"
@@ -60,7 +61,22 @@ func (n Node) Write(ctx context.Context, tenant string, entries []store.Entry) (
 	if err != nil {
 		return nil, err
 	}
-	return results, n.put(ctx, tenant, entries, results)
+	return results, n.put(ctx, tenant, entries, results, nil)
+}
+
+// writeFor is Write for a requester; nil is the tenant itself.
+func (n Node) writeFor(ctx context.Context, tenant string, by *access, entries []store.Entry) ([]Result, error) {
+	if by == nil {
+		return n.Write(ctx, tenant, entries)
+	}
+	results, err := n.verify(ctx, entries)
+	if err == nil {
+		err = by.mayPush(ctx, entries, results)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return results, n.put(ctx, tenant, entries, results, by.Grants)
 }
 
 // verify returns a result for each entry, with an error if it must not be stored.
@@ -79,8 +95,8 @@ func (n Node) verify(ctx context.Context, entries []store.Entry) ([]Result, erro
 	return results, ctx.Err()
 }
 
-// put stores the entries that have no error.
-func (n Node) put(ctx context.Context, tenant string, entries []store.Entry, results []Result) error {
+// put stores the entries that have no error, as long as none of grants is revoked.
+func (n Node) put(ctx context.Context, tenant string, entries []store.Entry, results []Result, grants []string) error {
 	var batch []store.Entry
 	var index []int
 	for i, r := range results {
@@ -91,7 +107,7 @@ func (n Node) put(ctx context.Context, tenant string, entries []store.Entry, res
 	if len(batch) == 0 {
 		return nil
 	}
-	outcomes, err := n.Store.Tenant(tenant).Put(ctx, batch)
+	outcomes, err := n.Store.Tenant(tenant).PutUnder(ctx, batch, grants)
 	accepted := 0
 	for i, o := range outcomes {
 		results[index[i]].Outcome = o
@@ -101,8 +117,11 @@ func (n Node) put(ctx context.Context, tenant string, entries []store.Entry, res
 	}
 	if n.Keeper != nil && accepted > 0 {
 		n.Keeper.Wrote(tenant, accepted)
+		if slices.ContainsFunc(batch, func(e store.Entry) bool { _, revokes := store.Revokes(e.Message, tenant); return revokes }) {
+			n.Keeper.Rotated(tenant) // if a secret was lent under the grant
+		}
 	}
-	return err
+	return forbidden(err)
 }
 
 // idOf returns the ID in the text of a message's CID.

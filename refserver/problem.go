@@ -32,6 +32,8 @@ type Problem struct {
 	Status int    `json:"status"` // of HTTP
 	Detail string `json:"detail"` // what a person can act on
 	Code   string `json:"code"`   // what a program can act on, see SPEC.md
+	// Scope is what to ask for instead, where the code is "narrower".
+	Scope json.RawMessage `json:"scope,omitempty"`
 }
 
 // Error returns the detail and the status, fit for a terminal.
@@ -41,6 +43,9 @@ func (p *Problem) Error() string {
 
 // codeUnsupported tells a summary that the server does not read, though it may be a good one.
 const codeUnsupported = "unsupported"
+
+// codeNarrower tells that grants cover a part of the scope, which the problem then has.
+const codeNarrower = "narrower"
 
 // Is makes a refused summary engine.ErrUnsupported.
 func (p *Problem) Is(target error) bool {
@@ -117,6 +122,11 @@ func problemOf(err error) (p Problem, internal bool) {
 		if p.Code == "internal" && errors.Is(err, k.err) {
 			p.Status, p.Code, p.Detail = k.status, k.code, err.Error()
 		}
+	}
+	var narrower *narrowerError
+	if errors.As(err, &narrower) {
+		p.Status, p.Code, p.Detail = http.StatusForbidden, codeNarrower, err.Error()
+		p.Scope = narrower.scope.AppendJSON(nil)
 	}
 	p.Title = http.StatusText(p.Status)
 	return p, p.Code == "internal"

@@ -19,18 +19,32 @@ func (n Node) Replica(tenant string, scope dwn.Scope) engine.Replica {
 	return replica{node: n, did: tenant, tenant: n.Store.Tenant(tenant), scope: scope}
 }
 
+// lendReplica is Replica for a requester; nil is the tenant itself.
+func (n Node) lendReplica(tenant string, scope dwn.Scope, to *access) engine.Replica {
+	return replica{node: n, did: tenant, tenant: n.Store.Tenant(tenant), scope: scope, lent: to}
+}
+
+// BorrowedReplica is Replica for the node of a grantee: tenant's messages in scope, for a
+// sync with a node of the tenant's by a permission grant. It goes by the secret that it is given
+// for this scope alone.
+func (n Node) BorrowedReplica(tenant string, scope dwn.Scope) engine.Replica {
+	return replica{node: n, did: tenant, tenant: n.Store.Tenant(tenant), scope: scope, borrowed: true}
+}
+
 type replica struct {
-	node   Node
-	did    string
-	tenant store.Tenant
-	scope  dwn.Scope
+	node     Node
+	did      string
+	tenant   store.Tenant
+	scope    dwn.Scope
+	lent     *access // what the other side may do, nil for the tenant
+	borrowed bool    // this side has a secret of the view only
 }
 
 // View returns a snapshot; the items are read when they are asked for. Where the node has
 // a Keeper and the tenant a secret, so are the keys: the snapshot is a position of the
 // arrival log, with the root at it.
 func (r replica) View(ctx context.Context) (engine.View, error) {
-	v := view{tenant: r.tenant, label: summaries.Label(r.scope)}
+	v := view{tenant: r.tenant, label: summaries.Label(r.scope), lent: r.lent}
 	if r.node.Keeper != nil {
 		kept, err := r.keptView(ctx, v)
 		if kept != nil || err != nil {
@@ -46,7 +60,7 @@ func (r replica) View(ctx context.Context) (engine.View, error) {
 
 // keptView returns nil where there is no secret or, for now, no summaries to be had.
 func (r replica) keptView(ctx context.Context, v view) (engine.View, error) {
-	secret, ok, err := r.tenant.Secret(ctx, nil)
+	secret, ok, err := r.secret(ctx)
 	if err != nil || !ok {
 		return nil, err
 	}
@@ -91,10 +105,10 @@ func (r replica) Put(ctx context.Context, payloads [][]byte) ([]engine.Receipt, 
 	}
 	results, err := r.node.verify(ctx, entries)
 	if err == nil {
-		err = r.checkScope(ctx, entries, results)
+		err = r.permit(ctx, entries, results)
 	}
 	if err == nil {
-		err = r.node.put(ctx, r.did, entries, results)
+		err = r.node.put(ctx, r.did, entries, results, r.grants())
 	}
 	if err != nil {
 		return nil, err
@@ -103,6 +117,22 @@ func (r replica) Put(ctx context.Context, payloads [][]byte) ([]engine.Receipt, 
 		receipts[index[i]] = engine.Receipt{Key: entries[i].Message.Key(), Err: result.Err}
 	}
 	return receipts, nil
+}
+
+// permit sets the error of every verified entry that may not be stored.
+func (r replica) permit(ctx context.Context, entries []store.Entry, results []Result) error {
+	if r.lent != nil {
+		return r.lent.mayPush(ctx, entries, results) // outside of the scope is forbidden, as anything else
+	}
+	return r.checkScope(ctx, entries, results)
+}
+
+// grants returns what a push of the other side rests on.
+func (r replica) grants() []string {
+	if r.lent == nil {
+		return nil
+	}
+	return r.lent.Grants
 }
 
 // checkScope sets the error of every verified entry that is outside the scope. A
@@ -145,9 +175,9 @@ func (r replica) checkScope(ctx context.Context, entries []store.Entry, results 
 	return nil
 }
 
-// Secret returns the tenant's secret.
+// Secret returns the secret of the tenant or, where a grant gives access, of the view.
 func (r replica) Secret(ctx context.Context) (engine.Secret, bool, error) {
-	s, ok, err := r.tenant.Secret(ctx, nil)
+	s, ok, err := r.secret(ctx)
 	return engineSecret(s), ok, err
 }
 
@@ -163,6 +193,13 @@ const maxAhead = 1 << 32
 // time. One that is too far ahead is not kept; the sync goes on under the node's own.
 func (r replica) KeepSecret(ctx context.Context, offered engine.Secret) (engine.Secret, error) {
 	next := store.Secret{Generation: offered.Generation, ID: offered.ID, Key: offered.Key}
+	switch {
+	case r.lent != nil:
+		return r.lend(ctx)
+	case r.borrowed:
+		s, err := r.tenant.KeepSecret(ctx, r.viewLabel(), next)
+		return engineSecret(s), err
+	}
 	held, ok, err := r.tenant.Secret(ctx, nil)
 	if err != nil || ok && !next.Beats(held) {
 		return engineSecret(held), err
@@ -188,6 +225,7 @@ type view struct {
 	keys   []engine.Key
 	tenant store.Tenant
 	label  []byte
+	lent   *access // who is shown the items, nil for the tenant
 }
 
 func (v view) Keys(context.Context) ([]engine.Key, error) { return v.keys, nil }
@@ -196,6 +234,14 @@ func (v view) Label() []byte                              { return v.label }
 // Items yields deletes last: whether one is in a scope depends on its record's
 // initial write, whenever its author says it was made.
 func (v view) Items(ctx context.Context, keys []engine.Key) iter.Seq2[engine.Item, error] {
+	items := v.items(ctx, keys)
+	if v.lent != nil {
+		return v.lent.guard(ctx, items)
+	}
+	return items
+}
+
+func (v view) items(ctx context.Context, keys []engine.Key) iter.Seq2[engine.Item, error] {
 	return func(yield func(engine.Item, error) bool) {
 		var deletes []dwn.Key
 		later := func(e store.Entry) bool {
@@ -217,6 +263,9 @@ func (v view) each(ctx context.Context, keys []dwn.Key, later func(store.Entry) 
 		if err != nil {
 			yield(engine.Item{}, err)
 			return false
+		}
+		if v.lent != nil {
+			e = v.lent.shown(e)
 		}
 		if !later(e) && !yield(engine.Item{Key: e.Message.Key(), Payload: appendPayload(nil, e)}, nil) {
 			return false

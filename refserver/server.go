@@ -3,6 +3,7 @@ package refserver
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -55,6 +56,7 @@ type Server struct {
 	limits   engine.Limits
 	places   *places
 	segments *engine.SegmentCache
+	clock    func() time.Time
 	log      *slog.Logger
 	version  string
 	mux      *http.ServeMux
@@ -75,13 +77,16 @@ func NewServer(node Node, opt ServerOptions) (*Server, error) {
 	if opt.SegmentBytes == 0 {
 		opt.SegmentBytes = engine.DefaultSegmentBytes
 	}
+	if opt.Clock == nil {
+		opt.Clock = time.Now
+	}
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
 		node: node, gate: opt.Gate, limits: opt.Limits.WithDefaults(),
 		places: newPlaces(opt.MaxSyncs), segments: engine.NewSegmentCache(opt.SegmentBytes),
-		log: opt.Logger, version: opt.Version,
+		clock: opt.Clock, log: opt.Logger, version: opt.Version,
 	}
 	var err error
 	s.verifier, err = auth.NewVerifier(auth.VerifierOptions{
@@ -94,12 +99,21 @@ func NewServer(node Node, opt ServerOptions) (*Server, error) {
 	return s, nil
 }
 
-// admit decides whether signer may act for tenant on this node.
-func (s *Server) admit(ctx context.Context, signer, tenant string) error {
-	if err := auth.Authorize(signer, tenant); err != nil {
+// admit decides whether claims may be used on this node at all. The tenant itself is told
+// whether it is served; anybody else is told the same, whether the tenant is, whether it
+// has messages here, and whatever is wrong with the grants.
+func (s *Server) admit(ctx context.Context, c auth.Claims) error {
+	err := s.gate.Admit(ctx, c.Tenant)
+	if auth.Authorize(c.Signer, c.Tenant) == nil {
 		return err
 	}
-	return s.gate.Admit(ctx, tenant)
+	if err == nil {
+		_, err = s.decide(ctx, c, dwn.Scope{}, auth.Pull)
+	}
+	if errors.Is(err, auth.ErrNotAdmitted) {
+		return auth.ErrForbidden
+	}
+	return err
 }
 
 func (s *Server) routes() *http.ServeMux {

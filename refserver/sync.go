@@ -2,6 +2,8 @@ package refserver
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/dwn-sync/dwnsync/engine"
@@ -55,6 +57,8 @@ type SyncResult struct {
 	DataBytesUp      int64                   `json:"data_bytes_up"` // of data sent by CID; data_bytes_down of that received
 	DataBytesDown    int64                   `json:"data_bytes_down"`
 	ElapsedMS        int64                   `json:"elapsed_ms"`
+	// Scope is the one that was synced, where the grants cover only a part of the one asked for.
+	Scope json.RawMessage `json:"scope,omitempty"`
 }
 
 // Refused is a message that one side would not store.
@@ -67,9 +71,33 @@ type Refused struct {
 // Sync syncs the tenant's messages of node with the server, then the record data
 // that does not travel with its message. The result is valid also where the
 // error is not nil. A sync that is not proved to be complete is
-// engine.ErrIncomplete.
+// engine.ErrIncomplete. Where the client's grants cover only a part of opt.Scope, that part
+// is synced, and the result names it.
 func (c *Client) Sync(ctx context.Context, node Node, opt SyncOptions) (SyncResult, error) {
 	start := time.Now()
+	result, err := c.syncScope(ctx, node, opt)
+	if part, ok := c.narrower(opt.Scope, err); ok {
+		opt.Scope = part
+		result, err = c.syncScope(ctx, node, opt)
+		result.Scope = part.AppendJSON(nil)
+	}
+	result.ElapsedMS = time.Since(start).Milliseconds()
+	return result, err
+}
+
+// narrower returns the part of scope that a refusal offers. A server that offers what was
+// not asked for, or the same, is not followed.
+func (c *Client) narrower(scope dwn.Scope, refusal error) (dwn.Scope, bool) {
+	var p *Problem
+	if !errors.As(refusal, &p) || p.Code != codeNarrower || len(c.grants) == 0 {
+		return scope, false
+	}
+	part, err := dwn.ParseScope(p.Scope)
+	return part, err == nil && part != scope && scope.Covers(part)
+}
+
+// syncScope syncs exactly opt.Scope.
+func (c *Client) syncScope(ctx context.Context, node Node, opt SyncOptions) (SyncResult, error) {
 	if opt.Direction == "" {
 		opt.Direction = engine.Both
 	}
@@ -81,12 +109,11 @@ func (c *Client) Sync(ctx context.Context, node Node, opt SyncOptions) (SyncResu
 	if opt.Progress != nil {
 		options.Progress = func(r *engine.Report) { opt.Progress(r.Received, r.Sent) }
 	}
-	report, err := engine.Sync(ctx, node.Replica(c.tenant, opt.Scope), t, options)
+	report, err := engine.Sync(ctx, c.replica(node, opt.Scope), t, options)
 	result := resultOf(report, t.authBytes.Load())
 	if err == nil {
 		err = c.syncData(ctx, node.Store.Tenant(c.tenant), opt, &result)
 	}
-	result.ElapsedMS = time.Since(start).Milliseconds()
 	return result, err
 }
 

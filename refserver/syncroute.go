@@ -1,10 +1,12 @@
 package refserver
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"iter"
 	"net/http"
+	"strings"
 
 	"github.com/dwn-sync/dwnsync/engine"
 	"github.com/dwn-sync/dwnsync/engine/wire"
@@ -35,9 +37,12 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	replica := s.node.Replica(claims.Tenant, claims.Scope)
+	replica, err := s.replica(r.Context(), claims)
+	if err != nil {
+		return err
+	}
 	reply, err := engine.Respond(r.Context(), replica, wire.Join(head, frames.Rest()), engine.RespondOptions{
-		Limits: s.limits, Segments: s.segments, Owner: claims.Tenant + "\x00" + string(claims.Scope.AppendJSON(nil)),
+		Limits: s.limits, Segments: s.segments, Owner: strings.Join([]string{claims.Tenant, claims.Signer, string(claims.Scope.AppendJSON(nil))}, "\x00"),
 		Sealer: s.sealer(r.Context(), claims),
 	})
 	if err != nil {
@@ -47,6 +52,18 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", MediaType)
 	s.writeFrames(w, r, reply)
 	return nil
+}
+
+// replica returns what a sync is about: exactly the scope that its token is for.
+func (s *Server) replica(ctx context.Context, claims auth.InitClaims) (engine.Replica, error) {
+	may, err := s.decide(ctx, claims.Claims, claims.Scope, claims.Direction)
+	if err != nil {
+		return nil, err
+	}
+	if may != nil && !may.Exact {
+		return nil, &narrowerError{may.Read}
+	}
+	return s.node.lendReplica(claims.Tenant, claims.Scope, may), nil
 }
 
 // maxBody is the longest request: items hardly ever grow when they are

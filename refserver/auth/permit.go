@@ -2,6 +2,7 @@ package auth
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/dwn-sync/dwnsync/engine/dwn"
@@ -41,6 +42,8 @@ type Decision struct {
 	// Grants are the record IDs of the grants that this rests on, ascending. If one
 	// of them ends or is revoked, decide again. It is empty for the tenant.
 	Grants []string
+	// Until is when the first of Grants expires, microseconds since 1970; 0 for the tenant.
+	Until int64
 
 	tenant, signer string
 	push           bool
@@ -80,6 +83,12 @@ func Decide(r Request) (Decision, error) {
 		d.pushes(grants)
 	}
 	slices.Sort(d.Grants)
+	d.Until = math.MaxInt64
+	for _, g := range grants {
+		if slices.Contains(d.Grants, g.ID) {
+			d.Until = min(d.Until, g.Expires)
+		}
+	}
 	return d, nil
 }
 

@@ -106,6 +106,9 @@ type Data interface {
 	// size verified: ErrDataMismatch. ErrNotFound means that no message of this
 	// tenant names c. Where the data is held already, nothing is read from r.
 	PutData(ctx context.Context, c cid.Cid, r io.Reader) error
+	// NamedBy yields the messages that name the data c, in no particular order. It reads
+	// them in short transactions, as Get does.
+	NamedBy(ctx context.Context, c cid.Cid) iter.Seq2[dwn.ID, error]
 	// WantedData yields the data larger than dwn.MaxInlineData that messages here
 	// name and that is not held, in no particular order.
 	WantedData(ctx context.Context) iter.Seq2[Wanted, error]

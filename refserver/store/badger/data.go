@@ -8,6 +8,7 @@ import (
 	"iter"
 
 	dgraph "github.com/dgraph-io/badger/v4"
+	"github.com/dwn-sync/dwnsync/engine/dwn"
 	"github.com/dwn-sync/dwnsync/refserver/store"
 	"github.com/ipfs/go-cid"
 )
@@ -80,6 +81,41 @@ func (r *chunkReader) fetch() error {
 func (r *chunkReader) Close() error {
 	r.closed = true
 	return nil
+}
+
+// NamedBy implements store.Data.
+func (t *tenant) NamedBy(ctx context.Context, c cid.Cid) iter.Seq2[dwn.ID, error] {
+	return func(yield func(dwn.ID, error) bool) {
+		prefix := t.keys.names(dataDigest(c))
+		for from := prefix; from != nil; {
+			var page []dwn.ID
+			next := []byte(nil)
+			err := t.store.view(ctx, func(txn *dgraph.Txn) error {
+				return scan(txn, prefix, from, func(item *dgraph.Item) error {
+					if len(page) == pageSize {
+						next = item.KeyCopy(nil)
+						return errStop
+					}
+					var id dwn.ID
+					if key := item.Key()[len(prefix):]; len(key) != 8+copy(id[:], key[min(8, len(key)):]) || len(key) != 8+len(id) {
+						return corrupt("key of a name of data with %d bytes", len(key))
+					}
+					page = append(page, id)
+					return nil
+				})
+			})
+			for _, id := range page {
+				if !yield(id, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(dwn.ID{}, err)
+				return
+			}
+			from = next
+		}
+	}
 }
 
 // WantedData implements store.Data.

@@ -1,0 +1,122 @@
+package refserver
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/dwn-sync/dwnsync/engine/dwn"
+	"github.com/dwn-sync/dwnsync/engine/dwn/datacid"
+	"github.com/dwn-sync/dwnsync/refserver/auth"
+	"github.com/dwn-sync/dwnsync/refserver/store"
+)
+
+// A requester that is not the tenant is told about data as if there were no other than
+// that of the messages which it may read: what a message that it signed itself names is never
+// shown to it (see access.shown), and whether that is held already makes no difference
+// to what it is told when it sends it.
+
+// readsData returns store.ErrNotFound unless a message that the requester may read, and
+// that somebody else signed, names the data c.
+func (a *access) readsData(ctx context.Context, c cid.Cid) error {
+	for m, err := range a.naming(ctx, c) {
+		if err != nil {
+			return err
+		}
+		reads, err := a.reads(ctx, m)
+		if err != nil || reads && m.Signer() != a.signer {
+			return err
+		}
+	}
+	return fmt.Errorf("data %s: %w", c, store.ErrNotFound)
+}
+
+// naming yields the messages that name the data c.
+func (a *access) naming(ctx context.Context, c cid.Cid) iter.Seq2[*dwn.Message, error] {
+	return func(yield func(*dwn.Message, error) bool) {
+		for id, err := range a.tenant.NamedBy(ctx, c) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for e, err := range a.tenant.Get(ctx, []dwn.ID{id}) {
+				if !yield(e.Message, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// wantedData yields the data above the inline limit that messages of the requester's name,
+// among those that it may read, whether it is here or not.
+func (a *access) wantedData(ctx context.Context) iter.Seq2[store.Wanted, error] {
+	return func(yield func(store.Wanted, error) bool) {
+		keys, _, err := a.tenant.Keys(ctx, a.Read)
+		if err != nil {
+			yield(store.Wanted{}, err)
+			return
+		}
+		for e, err := range a.tenant.Get(ctx, idsOf(keys)) {
+			if err != nil {
+				yield(store.Wanted{}, err)
+				return
+			}
+			d, ok := e.Message.Data()
+			if !ok || d.Size <= dwn.MaxInlineData || e.Message.Signer() != a.signer {
+				continue
+			}
+			if !yield(store.Wanted{CID: d.CID, Size: d.Size}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// putData stores the data that c names and r yields if a message that the requester signed,
+// and may push, names it. All of r is read and verified, whether the data is held or not.
+func (a *access) putData(ctx context.Context, c cid.Cid, r io.Reader) error {
+	size, err := a.sizeOf(ctx, c)
+	if err != nil {
+		return err
+	}
+	held, _, err := a.tenant.OpenData(ctx, c)
+	if err != nil {
+		return a.tenant.PutData(ctx, c, r) // not held, most likely
+	}
+	held.Close()
+	got, _, err := datacid.Of(io.LimitReader(r, size+1))
+	if err == nil && got != c {
+		err = fmt.Errorf("%w: the bytes are those of %s", store.ErrDataMismatch, got)
+	}
+	return err
+}
+
+// sizeOf returns the largest size that a message of the requester's states for the data c,
+// and store.ErrNotFound where none may be pushed that names it.
+func (a *access) sizeOf(ctx context.Context, c cid.Cid) (size int64, err error) {
+	found := false
+	for m, err := range a.naming(ctx, c) {
+		if err != nil {
+			return 0, err
+		}
+		if m.Signer() != a.signer {
+			continue
+		}
+		first, ok, err := a.tenant.Initial(ctx, m.RecordID())
+		if err != nil {
+			return 0, err
+		}
+		if ok && auth.MayPush(a.Decision, m, &first) == nil {
+			d, _ := m.Data()
+			size, found = max(size, d.Size), true
+		}
+	}
+	if !found {
+		return 0, fmt.Errorf("data %s: %w", c, store.ErrNotFound)
+	}
+	return size, nil
+}
