@@ -20,8 +20,8 @@ var (
 	ErrReplay = errors.New("token was used before; sign a new one for every request")
 	// ErrNonce says that a token could have been used and forgotten.
 	ErrNonce = errors.New("this server cannot know whether the token was used before; sign a new one with the nonce of its last answer")
-	// ErrForbidden says that the signer may not act for the tenant.
-	ErrForbidden = errors.New("the signer may not act for this tenant; sign with a key of the tenant's DID")
+	// ErrForbidden says that the signer may not do that for the tenant, whatever is in the way.
+	ErrForbidden = errors.New("the signer may not do this for that tenant: sign with a key of the tenant's DID, or name a permission grant that covers it")
 	// ErrNotAdmitted says that this node does not serve the tenant, known or not.
 	ErrNotAdmitted = errors.New("this node does not serve that tenant; ask its operator to admit it")
 	// ErrDID says that a text is not a DID that can be used here.
