@@ -2,6 +2,7 @@ package refserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -83,14 +84,26 @@ func (a *access) putData(ctx context.Context, c cid.Cid, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	held, _, err := a.tenant.OpenData(ctx, c)
-	if err != nil {
-		return a.tenant.PutData(ctx, c, r) // not held, most likely
+	err = a.verifyData(ctx, c, io.LimitReader(r, size+1))
+	if errors.Is(err, store.ErrDataMismatch) {
+		return fmt.Errorf("%w: the bytes are not those of %s", store.ErrDataMismatch, c) // in one wording
 	}
-	held.Close()
-	got, _, err := datacid.Of(io.LimitReader(r, size+1))
+	return err
+}
+
+// verifyData reads all of r, and stores it unless the data is held.
+func (a *access) verifyData(ctx context.Context, c cid.Cid, r io.Reader) error {
+	held, _, err := a.tenant.OpenData(ctx, c)
+	if errors.Is(err, store.ErrNotFound) {
+		return a.tenant.PutData(ctx, c, r)
+	}
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	got, _, err := datacid.Of(r)
 	if err == nil && got != c {
-		err = fmt.Errorf("%w: the bytes are those of %s", store.ErrDataMismatch, got)
+		err = store.ErrDataMismatch
 	}
 	return err
 }

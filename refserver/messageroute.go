@@ -29,7 +29,7 @@ func (s *Server) getMessage(w http.ResponseWriter, r *http.Request) error {
 		}
 		if may != nil {
 			if reads, err := may.reads(r.Context(), e.Message); err != nil || !reads {
-				return cmp.Or(err, error(store.ErrNotFound))
+				return cmp.Or(err, error(&store.MissingError{ID: id}))
 			}
 			e = may.shown(e)
 		}

@@ -57,6 +57,7 @@ type Server struct {
 	places   *places
 	segments *engine.SegmentCache
 	clock    func() time.Time
+	random   io.Reader // nil but in tests
 	log      *slog.Logger
 	version  string
 	mux      *http.ServeMux

@@ -42,7 +42,7 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	reply, err := engine.Respond(r.Context(), replica, wire.Join(head, frames.Rest()), engine.RespondOptions{
-		Limits: s.limits, Segments: s.segments, Owner: strings.Join([]string{claims.Tenant, claims.Signer, string(claims.Scope.AppendJSON(nil))}, "\x00"),
+		Limits: s.limits, Random: s.random, Segments: s.segments, Owner: strings.Join([]string{claims.Tenant, claims.Signer, string(claims.Scope.AppendJSON(nil))}, "\x00"),
 		Sealer: s.sealer(r.Context(), claims),
 	})
 	if err != nil {
