@@ -320,6 +320,7 @@ func TestKeysInDamaged(t *testing.T) {
 	put(t, s, alice, generated()[:200])
 	view := viewOf(t, k, alice, dwn.Scope{}, secretA)
 	key := storedKeys(t, s, alice, dwn.Scope{})[70]
+	k.work.Wait() // a save reads what is changed next
 	view.kept.rows = lessKeys{view.kept.rows, key}
 	for name, bits := range map[string]int{"of all": 0, "of the leaf": summary.MaxBucketBits} {
 		b := summary.BucketOf(key, bits)

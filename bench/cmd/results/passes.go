@@ -195,6 +195,7 @@ func strategyParts(opt options) []part {
 		all = append(
 			all,
 			part{keptStrategies + "^n=1000000$/^d=(0|1|10|100|1000)$", "10x", opt.count, large},
+			part{chosenStrategy + "^n=1000000$/^d=100$", "2000x", 1, large}, // the limit is of one round for 99 of 100
 			part{keptStrategies + "^n=1000000$/^d=10000$", "5x", testable, large},
 			part{keptStrategies + "^n=1000000$/^d=100000$", "1x", testable, large},
 			part{chosenStrategy + "^n=1000000$/^d=10000$", "15x", opt.count, large}, // with these 20 each
