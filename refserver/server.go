@@ -138,6 +138,7 @@ func (s *Server) routes() *http.ServeMux {
 	handle("GET /v1/data", s.wantedData)
 	handle("GET /v1/data/{cid}", s.getData)
 	handle("PUT /v1/data/{cid}", s.putData)
+	handle("GET /v1/grants", s.getGrants)
 	handle("GET /v1/info", s.info)
 	handle("/", func(http.ResponseWriter, *http.Request) error { return errRoute })
 	return mux

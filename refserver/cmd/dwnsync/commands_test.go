@@ -24,7 +24,7 @@ import (
 // commandsOfScripts are what scripts know besides testscript's own commands.
 func commandsOfScripts() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
-		"exits": exits, "result": result, "checkroot": checkRoot, "filemode": fileMode,
+		"exits": exits, "result": result, "resultto": resultTo, "checkroot": checkRoot, "filemode": fileMode,
 		"lines": lines, "strip": strip, "damage": damage, "longline": longLine, "cut": cut,
 		"startserve": startServe, "stopserve": stopServe, "post": post, "await": await, "awaitlog": awaitLog,
 		"driftfold": driftFold, "hasfold": hasFold, "secretof": secretOf, "tenantof": tenantOf,
@@ -48,6 +48,21 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if strconv.Itoa(got) != args[0] {
 		ts.Fatalf("exit code %d, want %s", got, args[0])
 	}
+}
+
+// resultTo: resultto VAR NAME sets a variable to a text of the JSON object on the last command's
+// stdout.
+func resultTo(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: resultto VAR NAME")
+	}
+	var object map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &object))
+	text, ok := object[args[1]].(string)
+	if !ok {
+		ts.Fatalf("%s is %v", args[1], object[args[1]])
+	}
+	ts.Setenv(args[0], text)
 }
 
 // result: result NAME[=VALUE]... wants one JSON object and nothing else on the last

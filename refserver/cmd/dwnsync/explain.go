@@ -52,7 +52,7 @@ bytes_up, bytes_down, rounds, cost (bytes and rounds times round_price).
 func runExplain(ctx context.Context, s std, f *flags) error {
 	dir, key, tenant, scope, asJSON := f.dir(), f.key(), f.tenant(), f.scope(), f.json()
 	direction, price := f.String("direction", string(engine.Both), "pull, push or both"), f.roundPrice()
-	web := f.didWeb()
+	web, grants := f.didWeb(), f.grants()
 	help := f.help
 	f.help = func() {
 		help()
@@ -67,6 +67,9 @@ func runExplain(ctx context.Context, s std, f *flags) error {
 		return err
 	}
 	client, err := newClient(args, *key, *tenant)
+	if err == nil {
+		err = client.UseGrants(*grants...)
+	}
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -127,6 +128,25 @@ func (s *scopeFlag) String() string {
 func (s *scopeFlag) Set(text string) (err error) {
 	s.scope, err = dwn.ParseScope([]byte(text))
 	return err
+}
+
+// grantFlag is a -grant: record IDs, separated by commas.
+type grantFlag []string
+
+func (f *flags) grants() *grantFlag {
+	g := new(grantFlag)
+	f.Var(g, "grant", "`IDS` of permission grants, separated by commas, for a key that is not the tenant's")
+	return g
+}
+
+// String returns the IDs as Set reads them.
+func (g *grantFlag) String() string { return strings.Join(*g, ",") }
+
+// Set parses the IDs, in any order.
+func (g *grantFlag) Set(text string) error {
+	ids := slices.Sorted(strings.SplitSeq(text, ","))
+	*g = ids
+	return auth.CheckGrantIDs(ids)
 }
 
 // priceFlag is a -round-price, from 1 to maxRoundPrice.

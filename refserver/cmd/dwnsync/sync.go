@@ -14,7 +14,7 @@ import (
 // runSync syncs a folder with a node over HTTP.
 func runSync(ctx context.Context, s std, f *flags) error {
 	dir, key, tenant, opt, price := f.dir(), f.key(), f.tenant(), f.sync(string(engine.DefaultStrategy)), f.roundPrice()
-	web := f.didWeb()
+	web, grants := f.didWeb(), f.grants()
 	args, err := f.parse(1)
 	if err != nil {
 		return err
@@ -23,6 +23,9 @@ func runSync(ctx context.Context, s std, f *flags) error {
 		return err
 	}
 	client, err := newClient(args, *key, *tenant)
+	if err == nil {
+		err = client.UseGrants(*grants...)
+	}
 	if err != nil {
 		return err
 	}
@@ -74,6 +77,9 @@ func printResult(s std, r refserver.SyncResult, asJSON bool) error {
 		fmt.Fprintf(s.out, "; %d found by %s", r.Delivered[by], by)
 	}
 	fmt.Fprintln(s.out)
+	if r.Scope != nil {
+		fmt.Fprintf(s.out, "the grants cover this scope only: %s\n", r.Scope)
+	}
 	if r.DataReceived+r.DataSent+r.DataMissing > 0 {
 		fmt.Fprintf(s.out, "record data by CID: %d received, %d sent, %d missing on both sides\n", r.DataReceived, r.DataSent, r.DataMissing)
 	}
