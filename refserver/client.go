@@ -39,6 +39,7 @@ type Client struct {
 	tenant string
 	signer *auth.Signer
 	grants []string
+	clock  func() time.Time
 	http   *http.Client
 	nonces nonces
 }
@@ -56,7 +57,7 @@ func NewClient(origin, tenant string, signer *auth.Signer, httpClient *http.Clie
 	if httpClient == nil {
 		httpClient = defaultHTTP()
 	}
-	return &Client{origin: normal, tenant: tenant, signer: signer, http: httpClient}, nil
+	return &Client{origin: normal, tenant: tenant, signer: signer, clock: time.Now, http: httpClient}, nil
 }
 
 // UseGrants makes the client name these permission grants, by their record IDs, in all of
@@ -188,7 +189,7 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader, 
 
 // claims returns the claims of the next token.
 func (c *Client) claims(nonce string) (auth.Claims, error) {
-	claims, err := auth.NewClaims(c.origin, c.tenant, time.Now(), rand.Reader)
+	claims, err := auth.NewClaims(c.origin, c.tenant, c.clock(), rand.Reader)
 	claims.Nonce, claims.Grants = nonce, c.grants
 	return claims, err
 }

@@ -1,6 +1,12 @@
 package refserver
 
-import "io"
+import (
+	"io"
+	"time"
+)
 
 // SetRandom makes what the server draws for its answers repeatable.
 func (s *Server) SetRandom(r io.Reader) { s.random = r }
+
+// SetClock makes the client sign at other times than now.
+func (c *Client) SetClock(clock func() time.Time) { c.clock = clock }
