@@ -212,6 +212,9 @@ func (i *Initiator) follow(plan wire.Plan) error {
 	}
 	// A plan that did not help was too small by as much.
 	before, sent := s.plan, i.round.probed
+	if before.Cells == 0 && plan.Estimate > 0 { // else the same again, under another secret
+		before.Cells = uint64(sent.cells) // of the first probe
+	}
 	if before.Level == plan.Level && before.Bits == plan.Bits && before.Wide == plan.Wide {
 		plan.Cells = max(plan.Cells, before.Cells+before.Cells/2)
 		if before.Cells > uint64(sent.cells) {

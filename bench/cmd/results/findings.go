@@ -115,8 +115,8 @@ func (r report) reconcileFindings() []finding {
 		}
 		all = append(
 			all,
-			finding{name: "least metadata, " + of, file: "reconcile", n: w.n, d: w.d, contenders: points, title: bySystemName, unit: metadata},
-			finding{name: "least metadata of ours, " + of, file: "reconcile", n: w.n, d: w.d, contenders: own, title: bySystemName, unit: metadata},
+			finding{name: "least metadata, " + of, file: "reconcile", n: w.n, d: w.d, contenders: unkept(points), title: bySystemName, unit: metadata},
+			finding{name: "least metadata of ours, " + of, file: "reconcile", n: w.n, d: w.d, contenders: unkept(own), title: bySystemName, unit: metadata},
 			finding{name: "least processor time, " + of, file: "reconcile", n: w.n, d: w.d, contenders: timed, title: bySystemName, unit: "both-sec/op"},
 		)
 	}
