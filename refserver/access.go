@@ -87,7 +87,7 @@ func forbidden(err error) error {
 // guard passes items on for as long as the grants are good.
 func (a *access) guard(ctx context.Context, items iter.Seq2[engine.Item, error]) iter.Seq2[engine.Item, error] {
 	return func(yield func(engine.Item, error) bool) {
-		n, checked := 0, time.Now()
+		n, checked := 0, time.Time{} // a request may take long before its reply begins
 		for item, err := range items {
 			if n++; err == nil && (n%recheckItems == 0 || time.Since(checked) > recheckTime) {
 				checked, err = time.Now(), a.check(ctx)
@@ -100,8 +100,12 @@ func (a *access) guard(ctx context.Context, items iter.Seq2[engine.Item, error])
 }
 
 // mayPush sets the error of every verified entry that the requester may not push. What is
-// stored tells where a record belongs, and what came before in the same batch.
+// stored tells where a record belongs, and what came before in the same batch. It is
+// auth.ErrForbidden if a grant has expired since the decision.
 func (a *access) mayPush(ctx context.Context, entries []store.Entry, results []Result) error {
+	if a.clock().UnixMicro() >= a.Until { // whatever is revoked, PutUnder finds out
+		return auth.ErrForbidden
+	}
 	began := map[string]dwn.Attributes{}
 	for i, e := range entries {
 		if results[i].Err != nil {

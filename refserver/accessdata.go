@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
+	"time"
 
 	"github.com/ipfs/go-cid"
 
@@ -80,13 +82,17 @@ func (a *access) wantedData(ctx context.Context) iter.Seq2[store.Wanted, error] 
 // putData stores the data that c names and r yields if a message that the requester signed,
 // and may push, names it. All of r is read and verified, whether the data is held or not.
 func (a *access) putData(ctx context.Context, c cid.Cid, r io.Reader) error {
-	size, err := a.sizeOf(ctx, c)
+	sizes, err := a.sizesOf(ctx, c)
 	if err != nil {
 		return err
 	}
-	err = a.verifyData(ctx, c, io.LimitReader(r, size+1))
+	r = a.reader(ctx, io.LimitReader(r, slices.Max(sizes)+1))
+	err = a.verifyData(ctx, c, &sizedReader{r: r, sizes: sizes})
 	if errors.Is(err, store.ErrDataMismatch) {
 		return fmt.Errorf("%w: the bytes are not those of %s", store.ErrDataMismatch, c) // in one wording
+	}
+	if errors.Is(err, auth.ErrForbidden) {
+		return auth.ErrForbidden
 	}
 	return err
 }
@@ -102,34 +108,76 @@ func (a *access) verifyData(ctx context.Context, c cid.Cid, r io.Reader) error {
 	}
 	defer held.Close()
 	got, _, err := datacid.Of(r)
-	if err == nil && got != c {
-		err = store.ErrDataMismatch
+	if err != nil {
+		return fmt.Errorf("read data %s: %w", c, err) // as the store says it
 	}
-	return err
+	if got != c {
+		return store.ErrDataMismatch
+	}
+	return nil
 }
 
-// sizeOf returns the largest size that a message of the requester's states for the data c,
-// and store.ErrNotFound where none may be pushed that names it.
-func (a *access) sizeOf(ctx context.Context, c cid.Cid) (size int64, err error) {
-	found := false
+// sizedReader fails at its end if it had another number of bytes than one of sizes: the
+// store takes what any message states, one that the requester may not read too.
+type sizedReader struct {
+	r     io.Reader
+	sizes []int64
+	n     int64
+}
+
+func (s *sizedReader) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if s.n += int64(n); errors.Is(err, io.EOF) && !slices.Contains(s.sizes, s.n) {
+		return n, store.ErrDataMismatch
+	}
+	return n, err
+}
+
+// leasedReader fails once the grants have ended.
+type leasedReader struct {
+	ctx     context.Context // of the one request that it lives for
+	by      *access
+	r       io.Reader
+	checked time.Time
+}
+
+// reader passes the bytes of r on for as long as the grants are good.
+func (a *access) reader(ctx context.Context, r io.Reader) io.Reader {
+	return &leasedReader{ctx: ctx, by: a, r: r}
+}
+
+// Read asks again after a second, and at the end, before the bytes count for anything.
+func (l *leasedReader) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	if errors.Is(err, io.EOF) || err == nil && time.Since(l.checked) > recheckTime {
+		if err := l.by.check(l.ctx); err != nil {
+			return 0, err
+		}
+		l.checked = time.Now()
+	}
+	return n, err
+}
+
+// sizesOf returns the sizes that messages of the requester's state for the data c, and
+// store.ErrNotFound where none may be pushed that names it.
+func (a *access) sizesOf(ctx context.Context, c cid.Cid) (sizes []int64, err error) {
 	for m, err := range a.naming(ctx, c) {
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		if m.Signer() != a.signer {
 			continue
 		}
 		first, ok, err := a.tenant.Initial(ctx, m.RecordID())
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		if ok && auth.MayPush(a.Decision, m, &first) == nil {
-			d, _ := m.Data()
-			size, found = max(size, d.Size), true
+		if d, _ := m.Data(); ok && auth.MayPush(a.Decision, m, &first) == nil && !slices.Contains(sizes, d.Size) {
+			sizes = append(sizes, d.Size)
 		}
 	}
-	if !found {
-		return 0, fmt.Errorf("data %s: %w", c, store.ErrNotFound)
+	if len(sizes) == 0 {
+		return nil, fmt.Errorf("data %s: %w", c, store.ErrNotFound)
 	}
-	return size, nil
+	return sizes, nil
 }

@@ -38,10 +38,10 @@ func (s *Server) wantedData(w http.ResponseWriter, r *http.Request) error {
 	}
 	missing := s.node.Store.Tenant(claims.Tenant).WantedData(r.Context())
 	if may != nil {
-		if !s.places.take(claims.Tenant) { // it reads all that the grants cover
+		if !s.places.take(claims.Tenant, true) { // it reads all that the grants cover
 			return errBusy
 		}
-		defer s.places.leave(claims.Tenant)
+		defer s.places.leave(claims.Tenant, true)
 		missing = may.wantedData(r.Context())
 	}
 	wanted := []WantedData{}
@@ -84,9 +84,13 @@ func (s *Server) getData(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer data.Close()
+	from := io.Reader(data)
+	if may != nil {
+		from = may.reader(r.Context(), data)
+	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
-	if _, err := io.Copy(newPatientWriter(w), data); err != nil {
+	if _, err := io.Copy(newPatientWriter(w), from); err != nil {
 		s.log.Warn("data broke off", "error", err) // the client sees fewer bytes than were announced
 		panic(http.ErrAbortHandler)
 	}

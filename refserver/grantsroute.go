@@ -16,8 +16,12 @@ type HeldGrant struct {
 	Revoked bool `json:"revoked"` // or deleted
 }
 
-// maxGrants bounds the answer to GET /v1/grants, which is then below 16 MiB.
-const maxGrants = 1000
+// How many grants, and bytes of them before they are JSON, an answer to GET /v1/grants has
+// at most: it is below 16 MiB, which is what a client reads.
+const (
+	maxGrants     = 1000
+	maxGrantBytes = 6 << 20
+)
 
 // getGrants tells the tenant, and nobody else, which of its grants this node holds.
 func (s *Server) getGrants(w http.ResponseWriter, r *http.Request) error {
@@ -28,13 +32,16 @@ func (s *Server) getGrants(w http.ResponseWriter, r *http.Request) error {
 	if err := auth.Authorize(claims.Signer, claims.Tenant); err != nil {
 		return err
 	}
-	held := []HeldGrant{}
+	held, size := []HeldGrant{}, 0
 	for g, err := range s.node.Store.Tenant(claims.Tenant).Grants(r.Context()) {
 		if err != nil {
 			return err
 		}
-		if len(g.Data) > auth.MaxGrantData {
-			continue // it is no grant
+		if len(g.Data) > auth.MaxGrantData || g.Message.Author() != claims.Tenant {
+			continue // it is no grant of the tenant's, and must not hide one
+		}
+		if size += g.Size(); size > maxGrantBytes {
+			break
 		}
 		held = append(held, HeldGrant{NewRecord(claims.Tenant, g.Message, g.Data), g.Revoked})
 		if len(held) == maxGrants {

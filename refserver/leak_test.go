@@ -143,17 +143,22 @@ func newLeakBed(t *testing.T) *leakBed {
 // server returns a server of a node that has the visible messages and these.
 func (b *leakBed) server(t *testing.T, more []store.Entry) *refserver.Server {
 	t.Helper()
+	return b.serve(t, b.node(t, slices.Concat(more, b.visible)))
+}
+
+// node returns a node that has these entries.
+func (b *leakBed) node(t *testing.T, entries []store.Entry) refserver.Node {
+	t.Helper()
 	n := keepOpen(t, openNode(t))
-	rows := n.Store.Tenant(b.tenant.DID())
-	if _, err := rows.KeepSecret(t.Context(), nil, store.Secret{Generation: 3, Key: [32]byte{4}}); err != nil {
+	if _, err := n.Store.Tenant(b.tenant.DID()).KeepSecret(t.Context(), nil, store.Secret{Generation: 3, Key: [32]byte{4}}); err != nil {
 		t.Fatal(err)
 	}
-	all := slices.Concat(more, b.visible)
-	for batch := range slices.Chunk(all, store.MaxBatch) {
-		if _, err := rows.Put(t.Context(), batch); err != nil {
-			t.Fatal(err)
-		}
-	}
+	b.fill(t, n, entries)
+	return n
+}
+
+func (b *leakBed) serve(t *testing.T, n refserver.Node) *refserver.Server {
+	t.Helper()
 	gate, err := auth.NewGate(auth.GateOptions{Open: true})
 	if err != nil {
 		t.Fatal(err)
@@ -173,13 +178,7 @@ func (b *leakBed) server(t *testing.T, more []store.Entry) *refserver.Server {
 func TestNoLeak(t *testing.T) {
 	b := newLeakBed(t)
 	tw := &twins{t: t, servers: [2]*refserver.Server{b.server(t, nil), b.server(t, b.hidden)}}
-	client, err := refserver.NewClient(leakOrigin, b.tenant.DID(), b.grantee, &http.Client{Transport: tw})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := client.UseGrants(b.grants[0].ID, b.grants[1].ID); err != nil {
-		t.Fatal(err)
-	}
+	client := b.client(t, tw)
 	visible, err := dwn.ParseScope([]byte(`{"protocol":"` + leakVisible + `"}`))
 	if err != nil {
 		t.Fatal(err)
@@ -213,6 +212,18 @@ func TestNoLeak(t *testing.T) {
 	if tw.calls < 200 {
 		t.Errorf("%d calls", tw.calls)
 	}
+}
+
+func (b *leakBed) client(t *testing.T, tw *twins) *refserver.Client {
+	t.Helper()
+	client, err := refserver.NewClient(leakOrigin, b.tenant.DID(), b.grantee, &http.Client{Transport: tw})
+	if err == nil {
+		err = client.UseGrants(b.grants[0].ID, b.grants[1].ID)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
 }
 
 func (b *leakBed) fill(t *testing.T, n refserver.Node, entries []store.Entry) {
@@ -257,10 +268,28 @@ func (b *leakBed) calls(t *testing.T, tw *twins, client *refserver.Client) {
 		t.Error(err)
 	}
 	d, _ := bait.Message.Data()
+	if got := b.callSignedFor(t, tw, http.MethodPut, "/v1/data/"+d.CID.String(), hidden.Data, nil); got != 401 {
+		t.Errorf("data that the token was not signed for: %d", got)
+	}
 	for _, data := range [][]byte{hidden.Data[1:], append([]byte("x"), hidden.Data[1:]...), hidden.Data} {
 		if got := b.call(t, tw, http.MethodPut, "/v1/data/"+d.CID.String(), data); (got == 204) != bytes.Equal(data, hidden.Data) {
 			t.Errorf("%d bytes of data: %d", len(data), got)
 		}
+	}
+	tw.what = "bait, then its data"
+	second := written{protocol: leakVisible, path: "note", data: b.hidden[1].Data, at: time.Now().Add(time.Minute)}.by(t, b.grantee)
+	for _, data := range [][]byte{nil, second.Data} {
+		if _, err := client.PostMessage(ctx, refserver.NewRecord(b.tenant.DID(), second.Message, data)); err != nil {
+			t.Error(err)
+		}
+	}
+	tw.what = "bait of another size"
+	third := written{protocol: leakVisible, path: "note", data: b.hidden[2].Data, size: int64(len(b.hidden[2].Data)) + 5}.by(t, b.grantee)
+	if _, err := client.PostMessage(ctx, refserver.NewRecord(b.tenant.DID(), third.Message, nil)); err != nil {
+		t.Error(err)
+	}
+	if d, _ = third.Message.Data(); b.call(t, tw, http.MethodPut, "/v1/data/"+d.CID.String(), b.hidden[2].Data) != 422 {
+		t.Error("data of a size that no message of the grantee's states was taken")
 	}
 	if got := b.call(t, tw, http.MethodGet, "/v1/data", nil); got != 200 {
 		t.Errorf("what is wanted: %d", got)
@@ -270,6 +299,23 @@ func (b *leakBed) calls(t *testing.T, tw *twins, client *refserver.Client) {
 // call makes a signed call and returns the status of the answer.
 func (b *leakBed) call(t *testing.T, tw *twins, method, path string, data []byte) int {
 	t.Helper()
+	return b.callSignedFor(t, tw, method, path, data, data)
+}
+
+// callSignedFor is call with a token that is for the body signedFor.
+func (b *leakBed) callSignedFor(t *testing.T, tw *twins, method, path string, data, signedFor []byte) int {
+	t.Helper()
+	resp, err := tw.RoundTrip(b.signed(t, method, path, data, signedFor))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode
+}
+
+// signed returns a request with a token that is for the body signedFor.
+func (b *leakBed) signed(t *testing.T, method, path string, data, signedFor []byte) *http.Request {
+	t.Helper()
 	claims, err := auth.NewClaims(leakOrigin, b.tenant.DID(), time.Now(), crand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -278,7 +324,7 @@ func (b *leakBed) call(t *testing.T, tw *twins, method, path string, data []byte
 		claims.Grants = append(claims.Grants, g.ID)
 	}
 	slices.Sort(claims.Grants)
-	token, err := b.grantee.SignRequest(auth.RequestClaims{Claims: claims, Method: method, URL: leakOrigin + path, Body: auth.DigestOf(data)})
+	token, err := b.grantee.SignRequest(auth.RequestClaims{Claims: claims, Method: method, URL: leakOrigin + path, Body: auth.DigestOf(signedFor)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,10 +333,5 @@ func (b *leakBed) call(t *testing.T, tw *twins, method, path string, data []byte
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "DWN "+token)
-	resp, err := tw.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	return resp.StatusCode
+	return req
 }

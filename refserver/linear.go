@@ -38,7 +38,11 @@ func (v *keptView) Since(ctx context.Context, position uint64) (added []engine.K
 	if v.kept == nil {
 		return nil, 0, false, nil
 	}
-	added, removed, ok, err = v.kept.Since(ctx, position)
+	since := v.kept.Since
+	if v.lent != nil {
+		since = v.kept.SinceEver
+	}
+	added, removed, ok, err = since(ctx, position)
 	if v.replica.node.goesOn(ctx, err) {
 		return nil, 0, false, nil
 	}

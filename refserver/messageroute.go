@@ -72,6 +72,9 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if may != nil && results[0].Outcome == store.DataAdded {
+		results[0].Outcome = store.Duplicate // that the data was missing tells of messages that are hidden
+	}
 	status := http.StatusOK
 	if results[0].Outcome == store.Accepted {
 		status = http.StatusCreated

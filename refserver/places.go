@@ -3,35 +3,47 @@ package refserver
 import "sync"
 
 // places bounds the syncs at work, in all and per tenant, so that no tenant keeps
-// the others out. It is safe for concurrent use.
+// the others out, and no grantee its tenant. It is safe for concurrent use.
 type places struct {
 	max, perTenant int
 
 	mu    sync.Mutex
 	taken int
-	of    map[string]int
+	of    map[string]int // by tenant, grantees included
+	lent  map[string]int // by tenant, of grantees
 }
 
 func newPlaces(most int) *places {
-	return &places{max: most, perTenant: max(1, most/8), of: map[string]int{}}
+	return &places{max: most, perTenant: max(1, most/8), of: map[string]int{}, lent: map[string]int{}}
 }
 
-func (p *places) take(tenant string) bool {
+// take takes a place for a tenant, or for a grantee of its: those together have half of the
+// tenant's places at most, and one at least.
+func (p *places) take(tenant string, grantee bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.taken >= p.max || p.of[tenant] >= p.perTenant {
+	if p.taken >= p.max || p.of[tenant] >= p.perTenant || grantee && p.lent[tenant] >= max(1, p.perTenant/2) {
 		return false
 	}
 	p.taken++
 	p.of[tenant]++
+	if grantee {
+		p.lent[tenant]++
+	}
 	return true
 }
 
-func (p *places) leave(tenant string) {
+func (p *places) leave(tenant string, grantee bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.taken--
 	if p.of[tenant]--; p.of[tenant] == 0 {
 		delete(p.of, tenant)
+	}
+	if !grantee {
+		return
+	}
+	if p.lent[tenant]--; p.lent[tenant] == 0 {
+		delete(p.lent, tenant)
 	}
 }

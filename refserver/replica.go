@@ -44,6 +44,11 @@ type replica struct {
 // a Keeper and the tenant a secret, so are the keys: the snapshot is a position of the
 // arrival log, with the root at it.
 func (r replica) View(ctx context.Context) (engine.View, error) {
+	if r.lent != nil { // since the decision the whole request was read, at the other side's pace
+		if err := r.lent.check(ctx); err != nil {
+			return nil, err
+		}
+	}
 	v := view{tenant: r.tenant, label: summaries.Label(r.scope), lent: r.lent}
 	if r.node.Keeper != nil {
 		kept, err := r.keptView(ctx, v)

@@ -26,10 +26,11 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !s.places.take(claims.Tenant) { // after the token: a stranger takes no place
+	grantee := auth.Authorize(claims.Signer, claims.Tenant) != nil
+	if !s.places.take(claims.Tenant, grantee) { // after the token: a stranger takes no place
 		return errBusy
 	}
-	defer s.places.leave(claims.Tenant)
+	defer s.places.leave(claims.Tenant, grantee)
 	head, err := s.readHead(frames)
 	if err == nil {
 		err = checkHead(claims, head)

@@ -17,6 +17,7 @@ import (
 type written struct {
 	protocol, path string
 	data           []byte
+	size           int64 // that the message states instead of the data's
 	at             time.Time
 	first          *dwn.Message // of the record that is deleted instead
 }
@@ -35,6 +36,9 @@ func (w written) by(t testing.TB, s *auth.Signer) store.Entry {
 	c, size, err := datacid.Of(bytes.NewReader(w.data))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if w.size != 0 {
+		size = w.size
 	}
 	descriptor := map[string]any{
 		"interface": "Records", "method": "Write", "protocol": w.protocol, "protocolPath": w.path,

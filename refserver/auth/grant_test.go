@@ -171,38 +171,51 @@ func newGrantDraft(t testing.TB) *grantDraft {
 }
 
 // parse signs the draft and parses it as what its path says.
-func (d *grantDraft) parse(t *testing.T) error {
+func (d *grantDraft) parse(t testing.TB) error {
+	t.Helper()
+	return parsePermission(d.record.path == revocationPath, d.message(t), d.handedOver())
+}
+
+func parsePermission(revocation bool, m *dwn.Message, data []byte) (err error) {
+	if revocation {
+		_, err = ParseRevocation(m)
+	} else {
+		_, err = ParseGrant(m, data)
+	}
+	return err
+}
+
+// message signs the draft and spoils it.
+func (d *grantDraft) message(t testing.TB) *dwn.Message {
 	t.Helper()
 	m, err := d.record.sign(d.signer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.change != nil {
-		var whole map[string]any
-		if err := json.Unmarshal(m.AppendJSON(nil), &whole); err != nil {
-			t.Fatal(err)
-		}
-		d.change(whole, whole["descriptor"].(map[string]any))
-		text, err := json.Marshal(whole)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m = parseMessage(t, text)
+	if d.change == nil {
+		return m
 	}
-	if d.record.path == revocationPath {
-		_, err = ParseRevocation(m)
-		return err
+	var whole map[string]any
+	if err := json.Unmarshal(m.AppendJSON(nil), &whole); err != nil {
+		t.Fatal(err)
 	}
-	data := d.data
-	if data == nil {
-		data = d.record.data
+	d.change(whole, whole["descriptor"].(map[string]any))
+	text, err := json.Marshal(whole)
+	if err != nil {
+		t.Fatal(err)
 	}
-	_, err = ParseGrant(m, data)
-	return err
+	return parseMessage(t, text)
+}
+
+func (d *grantDraft) handedOver() []byte {
+	if d.data == nil {
+		return d.record.data
+	}
+	return d.data
 }
 
 // renamed keeps the record's ID the one that its descriptor gives.
-func renamed(t *testing.T, whole map[string]any) {
+func renamed(t testing.TB, whole map[string]any) {
 	t.Helper()
 	text, err := json.Marshal(whole)
 	if err != nil {
@@ -218,63 +231,63 @@ func renamed(t *testing.T, whole map[string]any) {
 // spoil is a way to spoil a draft and what the refusal has to say, "" if there is none.
 type spoil struct {
 	name, want string
-	spoil      func(t *testing.T, d *grantDraft)
+	spoil      func(t testing.TB, d *grantDraft)
 }
 
 var spoiledGrants = []spoil{
-	{"nothing changed", "", func(*testing.T, *grantDraft) {}},
-	{"newer URI", "", func(_ *testing.T, d *grantDraft) { d.record.permissions = NewerPermissionsURI }},
-	{"URI spelled otherwise", "", func(_ *testing.T, d *grantDraft) {
+	{"nothing changed", "", func(testing.TB, *grantDraft) {}},
+	{"newer URI", "", func(_ testing.TB, d *grantDraft) { d.record.permissions = NewerPermissionsURI }},
+	{"URI spelled otherwise", "", func(_ testing.TB, d *grantDraft) {
 		d.record.permissions = "HTTPS://TBD.website:443/dwn/permissions/?a#b"
 	}},
-	{"http", "permissions protocol", func(_ *testing.T, d *grantDraft) { d.record.permissions = "http://tbd.website/dwn/permissions" }},
-	{"another protocol", "permissions protocol", func(_ *testing.T, d *grantDraft) { d.record.permissions = "https://a.example" }},
-	{"another path", "permissions protocol", func(_ *testing.T, d *grantDraft) { d.record.path = "request" }},
-	{"data of another length", "data are not", func(_ *testing.T, d *grantDraft) { d.data = append(bytes.Clone(d.record.data), ' ') }},
-	{"data of the same length", "data are not", func(_ *testing.T, d *grantDraft) {
+	{"http", "permissions protocol", func(_ testing.TB, d *grantDraft) { d.record.permissions = "http://tbd.website/dwn/permissions" }},
+	{"another protocol", "permissions protocol", func(_ testing.TB, d *grantDraft) { d.record.permissions = "https://a.example" }},
+	{"another path", "permissions protocol", func(_ testing.TB, d *grantDraft) { d.record.path = "request" }},
+	{"data of another length", "data are not", func(_ testing.TB, d *grantDraft) { d.data = append(bytes.Clone(d.record.data), ' ') }},
+	{"data of the same length", "data are not", func(_ testing.TB, d *grantDraft) {
 		d.data = bytes.Replace(d.record.data, []byte("Read"), []byte("read"), 1)
 	}},
-	{"no data", "data are not", func(_ *testing.T, d *grantDraft) { d.data = []byte{} }},
-	{"too many data", "at most 10000", func(_ *testing.T, d *grantDraft) { d.data = bytes.Repeat([]byte(" "), MaxGrantData+1) }},
-	{"dataSize too small", "data are not", func(t *testing.T, d *grantDraft) {
+	{"no data", "data are not", func(_ testing.TB, d *grantDraft) { d.data = []byte{} }},
+	{"too many data", "at most 10000", func(_ testing.TB, d *grantDraft) { d.data = bytes.Repeat([]byte(" "), MaxGrantData+1) }},
+	{"dataSize too small", "data are not", func(t testing.TB, d *grantDraft) {
 		d.change = func(whole, descriptor map[string]any) { descriptor["dataSize"] = 1; renamed(t, whole) }
 	}},
-	{"an update", "first write", func(_ *testing.T, d *grantDraft) {
+	{"an update", "first write", func(_ testing.TB, d *grantDraft) {
 		d.change = func(whole, _ map[string]any) { whole["recordId"], whole["contextId"] = "bafyother", "bafyother" }
 	}},
-	{"below another record", "contextId", func(_ *testing.T, d *grantDraft) {
+	{"below another record", "contextId", func(_ testing.TB, d *grantDraft) {
 		d.change = func(whole, _ map[string]any) { whole["contextId"] = "bafyother/" + whole["recordId"].(string) }
 	}},
-	{"created at another time", "dateCreated", func(t *testing.T, d *grantDraft) {
+	{"created at another time", "dateCreated", func(t testing.TB, d *grantDraft) {
 		d.change = func(whole, descriptor map[string]any) {
 			descriptor["dateCreated"] = "2020-01-01T00:00:00.000000Z"
 			renamed(t, whole)
 		}
 	}},
-	{"no signature", "authorization", func(_ *testing.T, d *grantDraft) {
+	{"no signature", "authorization", func(_ testing.TB, d *grantDraft) {
 		d.change = func(whole, _ map[string]any) { delete(whole, "authorization") }
 	}},
-	{"not shaped as stored messages are", "unknown member", func(_ *testing.T, d *grantDraft) {
+	{"not shaped as stored messages are", "unknown member", func(_ testing.TB, d *grantDraft) {
 		d.change = func(whole, _ map[string]any) { whole["more"] = 1 }
 	}},
-	{"signer no DID", "not a usable DID", func(t *testing.T, d *grantDraft) {
+	{"signer no DID", "not a usable DID", func(t testing.TB, d *grantDraft) {
 		d.change = func(whole, _ map[string]any) { byNobody(t, whole) }
 	}},
-	{"recipient no DID", "not a usable DID", func(_ *testing.T, d *grantDraft) { d.record.recipient = "grantee" }},
-	{"no recipient", "not a usable DID", func(_ *testing.T, d *grantDraft) { d.record.recipient = "" }},
-	{"no tag", "tags", func(_ *testing.T, d *grantDraft) { d.record.tag = "" }},
-	{"another tag", "tags", func(_ *testing.T, d *grantDraft) { d.record.tag = "https://b.example" }},
+	{"recipient no DID", "not a usable DID", func(_ testing.TB, d *grantDraft) { d.record.recipient = "grantee" }},
+	{"no recipient", "not a usable DID", func(_ testing.TB, d *grantDraft) { d.record.recipient = "" }},
+	{"no tag", "tags", func(_ testing.TB, d *grantDraft) { d.record.tag = "" }},
+	{"another tag", "tags", func(_ testing.TB, d *grantDraft) { d.record.tag = "https://b.example" }},
 	{"through a grant", "delegated grant", throughGrant},
-	{"context without protocol", "none is named", func(_ *testing.T, d *grantDraft) {
+	{"context without protocol", "none is named", func(_ testing.TB, d *grantDraft) {
 		d.record.data = bytes.Replace(d.record.data, []byte(`"protocol":"https://a.example"`), []byte(`"contextId":"a"`), 1)
 	}},
-	{"context that ends in a slash", "contextId", func(_ *testing.T, d *grantDraft) {
+	{"context that ends in a slash", "contextId", func(_ testing.TB, d *grantDraft) {
 		d.record.data = bytes.Replace(d.record.data, []byte(`,"protocol"`), []byte(`,"contextId":"a/","protocol"`), 1)
 	}},
-	{"empty context", "missing", func(_ *testing.T, d *grantDraft) {
+	{"empty context", "missing", func(_ testing.TB, d *grantDraft) {
 		d.record.data = bytes.Replace(d.record.data, []byte(`,"protocol"`), []byte(`,"contextId":"","protocol"`), 1)
 	}},
-	{"member of the scope twice", "twice", func(_ *testing.T, d *grantDraft) {
+	{"member of the scope twice", "twice", func(_ testing.TB, d *grantDraft) {
 		d.record.data = bytes.Replace(d.record.data, []byte(`,"protocol"`), []byte(`,"method":"Query","protocol"`), 1)
 	}},
 }
@@ -297,7 +310,7 @@ func checkRefusal(t *testing.T, err error, want string) {
 }
 
 // byNobody puts a key ID into the header of the signature that is of no DID.
-func byNobody(t *testing.T, whole map[string]any) {
+func byNobody(t testing.TB, whole map[string]any) {
 	t.Helper()
 	signature := whole["authorization"].(map[string]any)["signature"].(map[string]any)
 	signature["signatures"].([]any)[0].(map[string]any)["protected"] = encode64([]byte(`{"kid":"did:#a","alg":"EdDSA"}`))
@@ -305,7 +318,7 @@ func byNobody(t *testing.T, whole map[string]any) {
 }
 
 // throughGrant makes somebody else sign in the grantor's name.
-func throughGrant(t *testing.T, d *grantDraft) {
+func throughGrant(t testing.TB, d *grantDraft) {
 	inner := newGrantDraft(t)
 	inner.signer = testSigner(t, Secp256k1, "principal")
 	grant, err := inner.record.sign(inner.signer)

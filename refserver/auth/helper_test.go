@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	update = flag.Bool("update", false, "write testdata/vectors/auth/tokens.json and malformed.json anew")
+	update = flag.Bool("update", false, "write the files of testdata/vectors/auth that these tests make anew")
 	extra  = flag.String("messages", "", "a further file of messages, JSON lines, that must all verify")
 )
 

@@ -227,10 +227,10 @@ func (f *faults) common() {
 	f.both("ErrToken", "nonce twice", `{`, `{"nonce":"`+testNonce+`","nonce":"`+testNonce+`",`)
 	f.both("ErrNonce", "nonce of nobody", `{`, `{"nonce":"`+strings.Repeat("A", 22)+`",`)
 	f.both("ErrNonce", "nonce cut", `{`, `{"nonce":"`+testNonce[:21]+`",`)
-	f.both("ErrToken", "tenant no DID", `"`+did+`"`, `"alice"`)
-	f.both("ErrToken", "tenant with fragment", `"`+did+`"`, `"`+did+`#a"`)
+	f.both("ErrDID", "tenant no DID", `"`+did+`"`, `"alice"`)
+	f.both("ErrDID", "tenant with fragment", `"`+did+`"`, `"`+did+`#a"`)
 	f.both("ErrToken", "tenant array", `"`+did+`"`, `["`+did+`"]`)
-	f.both("ErrToken", "tenant too long", `"`+did+`"`, `"did:web:`+strings.Repeat("a", 2041)+`"`)
+	f.both("ErrDID", "tenant too long", `"`+did+`"`, `"did:web:`+strings.Repeat("a", 2041)+`"`)
 }
 
 func (f *faults) initOnly() {
@@ -322,6 +322,9 @@ func makeMalformed(t testing.TB) []malformedVector {
 	f.initOnly()
 	f.requestOnly()
 	f.swapped()
+	f.grants()
+	f.curveSignatures()
+	f.torsionKeys()
 	return f.vectors
 }
 

@@ -1,5 +1,3 @@
-//go:build golangjwt
-
 package auth
 
 import (

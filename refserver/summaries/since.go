@@ -2,6 +2,7 @@ package summaries
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"github.com/dwn-sync/dwnsync/engine/dwn"
@@ -20,6 +21,12 @@ const sinceReach = 8192
 // it: telling whether it was a member then would cost more than what came since.
 func (v *View) Since(ctx context.Context, position uint64) (added []dwn.Key, removed int, ok bool, err error) {
 	return v.since(ctx, position, max(sinceReach, v.Position-min(position, v.Position)))
+}
+
+// SinceEver is Since without the second case in which that is false, which depends on how many
+// messages there are outside of the scope: for who may not learn of them.
+func (v *View) SinceEver(ctx context.Context, position uint64) (added []dwn.Key, removed int, ok bool, err error) {
+	return v.since(ctx, position, math.MaxUint64)
 }
 
 func (v *View) since(ctx context.Context, position, reach uint64) (added []dwn.Key, removed int, ok bool, err error) {
