@@ -64,7 +64,8 @@ func TestDrop(t *testing.T) {
 		if got := counted(t, read); got < fileSize*9/10 || got > fileSize*11/10 {
 			t.Errorf("after Drop, reading %d bytes counted %d", fileSize, got)
 		}
-		if got := counted(t, read); got > fileSize/100 {
+		// Pages of the test's own program that are read meanwhile count too: the least of three counts.
+		if got := min(counted(t, read), counted(t, read), counted(t, read)); got > fileSize/100 {
 			t.Errorf("reading %d bytes again counted %d", fileSize, got)
 		}
 	}
