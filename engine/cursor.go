@@ -200,12 +200,9 @@ func (r *responder) since(ctx context.Context, root Root) (added []Key, ok bool,
 // took in as well. It reads the log from the cursor's position on and hashes what came in: at
 // most as much as the view holds.
 func (r *responder) planCursor(ctx context.Context) error {
-	root, err := r.view.root(ctx, r.secret, r.hasher)
-	if err != nil {
+	root, equal, err := r.compareRoots(ctx)
+	if err != nil || equal {
 		return err
-	}
-	if r.ack.Root = wire.RootOf(root); r.isTheirs(r.ack.Root) {
-		return nil
 	}
 	added, ok, err := r.since(ctx, root)
 	if err != nil {
@@ -219,12 +216,7 @@ func (r *responder) planCursor(ctx context.Context) error {
 	if r.sieve.asked != nil {
 		lacked, passed = r.sieve.divide(added)
 	}
-	through := wire.RootOf(root.Sub(r.hasher.Root(lacked)))
-	r.ack.Through = &through
-	if r.init.Direction.Pulls() {
-		r.send = lacked
-	}
-	if r.sieve.asked == nil || r.isTheirs(through) {
+	if r.letThrough(root.Sub(r.hasher.Root(lacked)), lacked) || r.sieve.asked == nil {
 		return nil
 	}
 	r.digest, err = drafter{random: r.opt.Random, hash: r.opt.hash}.summarise(filters.List, passed)

@@ -133,7 +133,7 @@ func (c checked) KeysIn(ctx context.Context, from, to Key) ([]Key, error) {
 		c.view.distrust = true
 	}
 	keys, err := c.view.Keys(ctx)
-	return keysBetween(keys, from, to), err
+	return summary.KeysBetween(keys, from, to), err
 }
 
 // agrees reports whether keys can be those from from to to.
@@ -244,15 +244,5 @@ func (c computed) Resolve(_ context.Context, shorts []uint64) (keys []Key, unkno
 }
 
 func (c computed) KeysIn(_ context.Context, from, to Key) ([]Key, error) {
-	return keysBetween(c.keys, from, to), nil
-}
-
-// keysBetween returns those of keys, which ascend, from from to to, both included.
-func keysBetween(keys []Key, from, to Key) []Key {
-	low, _ := slices.BinarySearchFunc(keys, from, Key.Compare)
-	high, found := slices.BinarySearchFunc(keys, to, Key.Compare)
-	if found {
-		high++
-	}
-	return keys[low:max(low, high)]
+	return summary.KeysBetween(c.keys, from, to), nil
 }

@@ -204,7 +204,9 @@ func (r ranged) root(ctx context.Context, b summary.Bucket) (Root, error) {
 // more returns the root of what besides has in b.
 func (r ranged) more(b summary.Bucket) Root { return r.hasher.Root(r.inBesides(b)) }
 
-func (r ranged) inBesides(b summary.Bucket) []Key { return keysBetween(r.besides, b.First(), b.Last()) }
+func (r ranged) inBesides(b summary.Bucket) []Key {
+	return summary.KeysBetween(r.besides, b.First(), b.Last())
+}
 
 // divides reports whether there is more than one part of b.
 func (r ranged) divides(b summary.Bucket) bool {

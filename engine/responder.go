@@ -239,10 +239,28 @@ func (r *responder) compare(ctx context.Context, asked bool) error {
 	case r.bisect:
 		return r.planRanges(ctx)
 	}
-	root, err := r.view.root(ctx, r.secret, r.hasher)
-	r.ack.Root = wire.RootOf(root)
-	r.ack.WantSegments = r.ack.WantSegments && !r.isTheirs(r.ack.Root)
+	_, equal, err := r.compareRoots(ctx)
+	r.ack.WantSegments = r.ack.WantSegments && !equal
 	return err
+}
+
+// compareRoots sets ACK's root to that of the view, and reports whether the initiator has the
+// same: then there is nothing else to say.
+func (r *responder) compareRoots(ctx context.Context) (root Root, equal bool, err error) {
+	root, err = r.view.root(ctx, r.secret, r.hasher)
+	r.ack.Root = wire.RootOf(root)
+	return root, err == nil && r.isTheirs(r.ack.Root), err
+}
+
+// letThrough sets what ACK says was let through, and what the initiator lacks of the view. It
+// reports whether the initiator has exactly what was let through: then it needs no second half.
+func (r *responder) letThrough(through Root, lacked []Key) (exact bool) {
+	said := wire.RootOf(through)
+	r.ack.Through = &said
+	if r.init.Direction.Pulls() {
+		r.send = lacked
+	}
+	return r.isTheirs(said)
 }
 
 // planSplit answers a summary. Where a root is kept and is the initiator's, no keys are
@@ -262,13 +280,8 @@ func (r *responder) planSplit(ctx context.Context) error {
 	if r.ack.Root = wire.RootOf(parts.root); r.isTheirs(r.ack.Root) {
 		return nil
 	}
-	wireThrough := wire.RootOf(parts.throughRoot)
-	r.ack.Through = &wireThrough
-	if r.init.Direction.Pulls() {
-		r.send = parts.rejected
-	}
-	if r.isTheirs(wireThrough) {
-		return nil // the initiator has exactly what it let through: no second half
+	if r.letThrough(parts.throughRoot, parts.rejected) {
+		return nil
 	}
 	return r.secondHalf(parts.through)
 }

@@ -31,12 +31,9 @@ func (r *responder) openRanged(ctx context.Context) (ranged, error) {
 // 2 * summary.MaxRanges times, and reads and hashes keys only where a range cuts a leaf: each
 // key of such a leaf, of 64 keys at most, not more than twice.
 func (r *responder) planRanges(ctx context.Context) error {
-	root, err := r.view.root(ctx, r.secret, r.hasher)
-	if err != nil {
+	_, equal, err := r.compareRoots(ctx)
+	if err != nil || equal {
 		return err
-	}
-	if r.ack.Root = wire.RootOf(root); r.isTheirs(r.ack.Root) {
-		return nil
 	}
 	view, err := r.openRanged(ctx)
 	if err != nil {
@@ -69,12 +66,9 @@ func (r *responder) planRanges(ctx context.Context) error {
 // through. It reads the keys in the buckets, looks each up in the list, and computes the
 // fingerprints of what the initiator lacks in each bucket or of what it has, whichever are fewer.
 func (r *responder) planWithin(ctx context.Context) error {
-	root, err := r.view.root(ctx, r.secret, r.hasher)
-	if err != nil {
+	root, equal, err := r.compareRoots(ctx)
+	if err != nil || equal {
 		return err
-	}
-	if r.ack.Root = wire.RootOf(root); r.isTheirs(r.ack.Root) {
-		return nil
 	}
 	view, err := r.openRanged(ctx)
 	if err != nil {
@@ -95,12 +89,7 @@ func (r *responder) planWithin(ctx context.Context) error {
 		}
 		through = through.Sub(without)
 	}
-	wireThrough := wire.RootOf(through)
-	r.ack.Through = &wireThrough
-	if r.init.Direction.Pulls() {
-		r.send = lacked
-	}
-	if r.isTheirs(wireThrough) {
+	if r.letThrough(through, lacked) {
 		return nil
 	}
 	r.digest = newDigest(wire.Summary{Form: wire.FormIDs, Within: r.init.Summary.Within}, idList(passed))

@@ -116,11 +116,7 @@ func (r *responder) emptyRoot(ctx context.Context) (Root, error) {
 // answerProbe sets the answer to a probe: through is the root of what the initiator has of this
 // view, and lacked what it has not.
 func (r *responder) answerProbe(through Root, lacked []Key, second digest) {
-	wireThrough := wire.RootOf(through)
-	r.ack.Through = &wireThrough
-	if r.init.Direction.Pulls() {
-		r.send = lacked
-	}
+	r.letThrough(through, lacked)
 	if r.digest = second; second.head.Form != "" {
 		r.ack.Summary = &r.digest.head
 	}
@@ -307,7 +303,7 @@ func (m *match) ranges() (ranges []rangeCase) {
 		if !known {
 			continue // fewer than a leaf's
 		}
-		here := root.Count - uint64(len(keysBetween(m.lacked[:m.outside], s.Bucket.First(), s.Bucket.Last())))
+		here := root.Count - uint64(len(summary.KeysBetween(m.lacked[:m.outside], s.Bucket.First(), s.Bucket.Last())))
 		ranges = append(ranges, rangeCase{s.Bucket, float64(here), float64(min(s.Root.Count, maxCount))})
 	}
 	return ranges

@@ -3,7 +3,6 @@ package refserver
 import (
 	"context"
 	"math"
-	"slices"
 
 	"github.com/dwn-sync/dwnsync/engine"
 	"github.com/dwn-sync/dwnsync/engine/summary"
@@ -106,13 +105,6 @@ func (l *linear) KeysIn(ctx context.Context, from, to engine.Key) ([]engine.Key,
 	if !l.from.replica.node.goesOn(ctx, err) {
 		return keys, err
 	}
-	if keys, err = l.from.Keys(ctx); err != nil {
-		return nil, err
-	}
-	low, _ := slices.BinarySearchFunc(keys, from, engine.Key.Compare)
-	high, found := slices.BinarySearchFunc(keys, to, engine.Key.Compare)
-	if found {
-		high++
-	}
-	return keys[low:max(low, high)], nil
+	keys, err = l.from.Keys(ctx)
+	return summary.KeysBetween(keys, from, to), err
 }

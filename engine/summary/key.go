@@ -13,6 +13,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"slices"
 )
 
 // ID names an item: the 32-byte digest inside its CID.
@@ -43,6 +44,17 @@ func (k Key) Next() (Key, bool) {
 func (k Key) Previous() (Key, bool) {
 	before, ok := pathOf(k).previous()
 	return before.key(), ok
+}
+
+// KeysBetween returns those of keys, which ascend, from from to to, both included: a part of
+// the same slice.
+func KeysBetween(keys []Key, from, to Key) []Key {
+	low, _ := slices.BinarySearchFunc(keys, from, Key.Compare)
+	high, found := slices.BinarySearchFunc(keys, to, Key.Compare)
+	if found {
+		high++
+	}
+	return keys[low:max(low, high)]
 }
 
 // keySize is the length of a key's byte form.

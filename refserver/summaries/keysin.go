@@ -47,7 +47,7 @@ func (v *View) keysIn(ctx context.Context, from, to dwn.Key, read reader) ([]dwn
 	if uint64(len(keys)) != due.Count {
 		return nil, &DriftError{Scope: v.kept.scope, Part: summary.PartTree}
 	}
-	return slices.Clip(between(keys, from, to)), nil
+	return slices.Clip(summary.KeysBetween(keys, from, to)), nil
 }
 
 // leafAt returns the leaf that a key belongs into, and of an empty one the key alone: there
@@ -94,7 +94,7 @@ func (v *View) readRange(ctx context.Context, first, last dwn.Key, page uint64) 
 
 func (v *View) readLog(ctx context.Context, first, last dwn.Key) ([]dwn.Key, uint64, error) {
 	keys, err := v.Keys(ctx)
-	return between(keys, first, last), v.Position, err
+	return summary.KeysBetween(keys, first, last), v.Position, err
 }
 
 // pages cuts a range along the leaves of the tree, into parts of about so many stored
@@ -188,14 +188,4 @@ func (v *View) rewind(ctx context.Context, keys []dwn.Key, at uint64, first, las
 	}
 	slices.SortFunc(keys, dwn.Key.Compare)
 	return keys, nil
-}
-
-// between returns those of keys, which ascend, from from to to, both included.
-func between(keys []dwn.Key, from, to dwn.Key) []dwn.Key {
-	low, _ := slices.BinarySearchFunc(keys, from, dwn.Key.Compare)
-	high, found := slices.BinarySearchFunc(keys, to, dwn.Key.Compare)
-	if found {
-		high++
-	}
-	return keys[low:high]
 }

@@ -191,7 +191,7 @@ func TestPages(t *testing.T) {
 			var got []dwn.Key
 			most := page*uint64(len(all))/max(1, view.Position) + uint64(view.Snapshot.Tree().LeafSize())
 			for from, to := range view.pages(summary.Bucket{}.First(), summary.Bucket{}.Last(), page) {
-				in := between(all, from, to)
+				in := summary.KeysBetween(all, from, to)
 				if len(in) == 0 || uint64(len(in)) > most || len(got) > 0 && got[len(got)-1].Compare(from) >= 0 {
 					t.Fatalf("a page of %d members, at most %d wanted, or two that overlap", len(in), most)
 				}
