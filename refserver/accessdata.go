@@ -54,40 +54,59 @@ func (a *access) naming(ctx context.Context, c cid.Cid) iter.Seq2[*dwn.Message, 
 	}
 }
 
-// wantedData yields the data above the inline limit that messages of the requester's name,
-// among those that it may read, whether it is here or not.
+// wantedData yields the data above the inline limit that the requester is asked for: what
+// messages of its name, among those that it may read, and it has not sent, whether it is here
+// or not. It reads no messages but those that name what the requester has yet to send.
 func (a *access) wantedData(ctx context.Context) iter.Seq2[store.Wanted, error] {
 	return func(yield func(store.Wanted, error) bool) {
-		keys, _, err := a.tenant.Keys(ctx, a.Read)
-		if err != nil {
-			yield(store.Wanted{}, err)
-			return
-		}
-		for e, err := range a.tenant.Get(ctx, idsOf(keys)) {
-			if err != nil {
-				yield(store.Wanted{}, err)
-				return
+		for owed, err := range a.tenant.WantedOf(ctx, a.signer) {
+			if err == nil {
+				owed.Size, err = a.largest(ctx, owed.CID)
 			}
-			d, ok := e.Message.Data()
-			if !ok || d.Size <= dwn.MaxInlineData || e.Message.Signer() != a.signer {
+			if err == nil && owed.Size <= dwn.MaxInlineData {
 				continue
 			}
-			if !yield(store.Wanted{CID: d.CID, Size: d.Size}, nil) {
+			if !yield(owed, err) || err != nil {
 				return
 			}
 		}
 	}
 }
 
+// largest returns the largest size that messages of the requester's state for the data c,
+// among those that it may read, 0 where there are none.
+func (a *access) largest(ctx context.Context, c cid.Cid) (size int64, err error) {
+	for m, err := range a.naming(ctx, c) {
+		if err != nil {
+			return 0, err
+		}
+		if d, _ := m.Data(); m.Signer() != a.signer || d.Size <= size {
+			continue
+		} else if reads, err := a.reads(ctx, m); err != nil {
+			return 0, err
+		} else if reads {
+			size = d.Size
+		}
+	}
+	return size, nil
+}
+
 // putData stores the data that c names and r yields if a message that the requester signed,
-// and may push, names it. All of r is read and verified, whether the data is held or not.
+// and may push, names it. All of r is read and verified, and noted as sent, whether the data
+// is held or not.
 func (a *access) putData(ctx context.Context, c cid.Cid, r io.Reader) error {
 	sizes, err := a.sizesOf(ctx, c)
 	if err != nil {
 		return err
 	}
+	// Held data needs no room, and asks for as much: before the bytes say whether they are it.
+	if err := a.tenant.Room(ctx, slices.Max(sizes), true); err != nil {
+		return err
+	}
 	r = a.reader(ctx, io.LimitReader(r, slices.Max(sizes)+1))
-	err = a.verifyData(ctx, c, &sizedReader{r: r, sizes: sizes})
+	if err = a.verifyData(ctx, c, &sizedReader{r: r, sizes: sizes}); err == nil {
+		err = a.tenant.SentBy(ctx, a.signer, c)
+	}
 	if errors.Is(err, store.ErrDataMismatch) {
 		return fmt.Errorf("%w: the bytes are not those of %s", store.ErrDataMismatch, c) // in one wording
 	}

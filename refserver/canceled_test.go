@@ -128,7 +128,7 @@ func steppedPair(t *testing.T, s *steps, initiator bool) (here, there refserver.
 	signer := tenantKey(t)
 	here, there = openNode(t), openNode(t)
 	here.Store, there.Store = steppedStore{here.Store, s}, steppedStore{there.Store, s}
-	here, there = keeping(t, here), keeping(t, there)
+	here, there = keepOpen(t, here), keepOpen(t, there)
 	url := serveChanged(t, there, func(r *http.Request) *http.Request {
 		ctx, cancel := context.WithCancel(r.Context())
 		context.AfterFunc(r.Context(), cancel)

@@ -38,7 +38,7 @@ func (s *Server) wantedData(w http.ResponseWriter, r *http.Request) error {
 	}
 	missing := s.node.Store.Tenant(claims.Tenant).WantedData(r.Context())
 	if may != nil {
-		if !s.places.take(claims.Tenant, true) { // it reads all that the grants cover
+		if !s.places.take(claims.Tenant, true) { // it reads what names the data that is asked for
 			return errBusy
 		}
 		defer s.places.leave(claims.Tenant, true)
@@ -104,6 +104,11 @@ func (s *Server) putData(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	leave, err := s.writes.enter(claims.Claims)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	may, err := s.decide(r.Context(), claims.Claims, dwn.Scope{}, auth.Push)
 	if err != nil {
 		return err

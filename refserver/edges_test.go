@@ -159,7 +159,7 @@ func TestBothStart(t *testing.T) {
 	t.Parallel()
 	signer, entries := tenantKey(t), generated(t, 240)
 	did := signer.DID()
-	nodes := []refserver.Node{keeping(t, openNode(t)), keeping(t, openNode(t))}
+	nodes := []refserver.Node{keepOpen(t, openNode(t)), keepOpen(t, openNode(t))}
 	clients := make([]*refserver.Client, 2)
 	memories := []*engine.CursorMemory{{}, {}}
 	for i := range nodes {

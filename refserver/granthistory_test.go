@@ -230,16 +230,18 @@ func TestGrantHistories(t *testing.T) {
 	}
 	node := keepOpen(t, openNode(t))
 	for seed := range histories {
-		clock := time.Now()
-		url := listen(t, node, refserver.ServerOptions{Clock: func() time.Time { return clock }})
-		h := &grantHistory{
-			t: t, rng: rand.New(rand.NewPCG(uint64(seed), 7)), node: node, url: url, clock: &clock,
-			grantees: []*auth.Signer{granteeKey(t, 0), granteeKey(t, 1)}, model: grantModel{messages: map[string][]dwn.Key{}, now: clock.UnixMicro()},
-		}
-		_, jwk := datasets.GeneratedKey(uint64(100 + seed))
-		h.tenant = signerOf(t, jwk)
-		for range 20 {
-			h.step()
-		}
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { // a test of its own closes its server before the next one starts
+			clock := time.Now()
+			url := listen(t, node, refserver.ServerOptions{Clock: func() time.Time { return clock }})
+			h := &grantHistory{
+				t: t, rng: rand.New(rand.NewPCG(uint64(seed), 7)), node: node, url: url, clock: &clock,
+				grantees: []*auth.Signer{granteeKey(t, 0), granteeKey(t, 1)}, model: grantModel{messages: map[string][]dwn.Key{}, now: clock.UnixMicro()},
+			}
+			_, jwk := datasets.GeneratedKey(uint64(100 + seed))
+			h.tenant = signerOf(t, jwk)
+			for range 20 {
+				h.step()
+			}
+		})
 	}
 }

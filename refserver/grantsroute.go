@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/dwn-sync/dwnsync/refserver/auth"
 	"github.com/dwn-sync/dwnsync/refserver/store"
@@ -23,30 +24,62 @@ const (
 	maxGrantBytes = 6 << 20
 )
 
+// heldGrant returns g as an answer has it, false where it is no grant of the tenant's.
+func heldGrant(tenant string, g store.Grant) (HeldGrant, bool) {
+	if len(g.Data) > auth.MaxGrantData || g.Message.Author() != tenant {
+		return HeldGrant{}, false
+	}
+	return HeldGrant{NewRecord(tenant, g.Message, g.Data), g.Revoked}, true
+}
+
+// authorizeTenant returns the tenant whose own key signed a call.
+func (s *Server) authorizeTenant(r *http.Request) (string, error) {
+	claims, err := s.authorize(r)
+	if err == nil {
+		err = auth.Authorize(claims.Signer, claims.Tenant)
+	}
+	return claims.Tenant, err
+}
+
 // getGrants tells the tenant, and nobody else, which of its grants this node holds.
 func (s *Server) getGrants(w http.ResponseWriter, r *http.Request) error {
-	claims, err := s.authorize(r)
+	tenant, err := s.authorizeTenant(r)
 	if err != nil {
 		return err
 	}
-	if err := auth.Authorize(claims.Signer, claims.Tenant); err != nil {
-		return err
-	}
-	held, size := []HeldGrant{}, 0
-	for g, err := range s.node.Store.Tenant(claims.Tenant).Grants(r.Context()) {
+	all, size := []HeldGrant{}, 0
+	for g, err := range s.node.Store.Tenant(tenant).Grants(r.Context()) {
 		if err != nil {
 			return err
 		}
-		if len(g.Data) > auth.MaxGrantData || g.Message.Author() != claims.Tenant {
-			continue // it is no grant of the tenant's, and must not hide one
+		held, ok := heldGrant(tenant, g)
+		if !ok {
+			continue // it must not hide one
 		}
 		if size += g.Size(); size > maxGrantBytes {
 			break
 		}
-		held = append(held, HeldGrant{NewRecord(claims.Tenant, g.Message, g.Data), g.Revoked})
-		if len(held) == maxGrants {
+		if all = append(all, held); len(all) == maxGrants {
 			break
 		}
+	}
+	return writeJSON(w, http.StatusOK, all)
+}
+
+// getGrant tells the tenant, and nobody else, of one of its grants, however many there are.
+func (s *Server) getGrant(w http.ResponseWriter, r *http.Request) error {
+	tenant, err := s.authorizeTenant(r)
+	if err != nil {
+		return err
+	}
+	id := r.PathValue("recordId")
+	e, revoked, err := s.node.Store.Tenant(tenant).Grant(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	held, ok := heldGrant(tenant, store.Grant{Entry: e, Revoked: revoked})
+	if !ok {
+		return fmt.Errorf("grant %.80q: %w", id, store.ErrNotFound)
 	}
 	return writeJSON(w, http.StatusOK, held)
 }
@@ -68,6 +101,24 @@ func (c *Client) Grants(ctx context.Context) ([]auth.NamedGrant, error) {
 	return grants, nil
 }
 
+// Grant returns the tenant's permission grant of that record ID, however many the server
+// holds. Where it holds none it is a *Problem with the code "not-found", and auth.ErrGrant
+// where the record is no grant that could be used. The client has to sign as the tenant.
+func (c *Client) Grant(ctx context.Context, recordID string) (auth.NamedGrant, error) {
+	if err := auth.CheckGrantIDs([]string{recordID}); err != nil {
+		return auth.NamedGrant{}, err
+	}
+	var held HeldGrant
+	if err := c.callJSON(ctx, http.MethodGet, "/v1/grants/"+url.PathEscape(recordID), nil, &held); err != nil {
+		return auth.NamedGrant{}, err
+	}
+	g, err := parseGrantRecord(held.Record)
+	if err == nil && (g.ID != recordID || g.Grantor != c.tenant) {
+		err = fmt.Errorf("%w: asked for the grant %s, got %s", ErrServer, recordID, g.ID)
+	}
+	return auth.NamedGrant{Grant: g, Revoked: held.Revoked}, err
+}
+
 func parseGrantRecord(r Record) (auth.Grant, error) {
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -78,6 +129,17 @@ func parseGrantRecord(r Record) (auth.Grant, error) {
 		return auth.Grant{}, err
 	}
 	return auth.ParseGrant(e.Message, e.Data)
+}
+
+// Grant returns the tenant's permission grant of that record ID. It is store.ErrNotFound
+// where the node holds none, and auth.ErrGrant for one that could not be used.
+func (n Node) Grant(ctx context.Context, tenant, recordID string) (auth.NamedGrant, error) {
+	e, revoked, err := n.Store.Tenant(tenant).Grant(ctx, recordID)
+	if err != nil {
+		return auth.NamedGrant{}, err
+	}
+	g, err := auth.ParseGrant(e.Message, e.Data)
+	return auth.NamedGrant{Grant: g, Revoked: revoked}, err
 }
 
 // Grants returns a tenant's permission grants that the node holds, in no order. What is no grant

@@ -4,119 +4,50 @@ import (
 	"bytes"
 	"context"
 	crand "crypto/rand"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/dwn-sync/dwnsync/engine"
-	"github.com/dwn-sync/dwnsync/engine/dwn"
-	"github.com/dwn-sync/dwnsync/engine/wire"
+	"github.com/dwn-sync/dwnsync/engine/dwn/datacid"
 	"github.com/dwn-sync/dwnsync/refserver"
 	"github.com/dwn-sync/dwnsync/refserver/auth"
 	"github.com/dwn-sync/dwnsync/refserver/store"
 )
 
-// hiddenMessages is how many messages more the fuller of the two stores has that the
-// requester may not read.
-func hiddenMessages() int {
-	if testing.Short() {
-		return 300
-	}
-	return 3000
-}
-
-// twins sends every request to two servers and compares what they answer, byte by byte but
-// for sealed tokens and nonces, of which it compares the lengths.
-type twins struct {
-	t       *testing.T
-	servers [2]*refserver.Server
-	what    string
-	calls   uint64
-}
-
-// RoundTrip implements http.RoundTripper with the answer of the first.
-func (tw *twins) RoundTrip(req *http.Request) (*http.Response, error) {
-	var body []byte
-	if req.Body != nil {
-		var err error
-		if body, err = io.ReadAll(req.Body); err != nil {
-			return nil, err
-		}
-	}
-	tw.calls++
-	var answers [2]*httptest.ResponseRecorder
-	for i, s := range tw.servers {
-		var seed [32]byte
-		binary.BigEndian.PutUint64(seed[:], tw.calls)
-		s.SetRandom(rand.NewChaCha8(seed))
-		again := req.Clone(req.Context())
-		again.Body, again.RequestURI = io.NopCloser(bytes.NewReader(body)), req.URL.RequestURI()
-		answers[i] = httptest.NewRecorder()
-		s.ServeHTTP(answers[i], again)
-	}
-	a, b := tw.seen(answers[0]), tw.seen(answers[1])
-	if a != b {
-		tw.t.Fatalf("%s: %s %s: the answers differ:\n%.600s\n%.600s", tw.what, req.Method, req.URL.Path, a, b)
-	}
-	return answers[0].Result(), nil
-}
-
-// seen returns what a requester sees of an answer, with what is random in it made the same.
-func (tw *twins) seen(r *httptest.ResponseRecorder) string {
-	tw.t.Helper()
-	nonce := r.Header().Get(refserver.NonceHeader)
-	text := fmt.Sprintf("%d, nonce of %d, %s\n", r.Code, len(nonce), r.Header().Get("Content-Type"))
-	if r.Header().Get("Content-Type") != refserver.MediaType {
-		return text + r.Body.String()
-	}
-	for f, err := range wire.Decode(bytes.NewReader(r.Body.Bytes())) {
-		if err != nil {
-			return text + err.Error()
-		}
-		if f.Type == wire.TypeAck {
-			var ack wire.Ack
-			if err := wire.DecodeBody(f, &ack); err != nil {
-				tw.t.Fatal(err)
-			}
-			ack.Cursor = make([]byte, len(ack.Cursor))
-			if f, err = wire.EncodeBody(f.Type, ack); err != nil {
-				tw.t.Fatal(err)
-			}
-			said, err := json.Marshal(ack)
-			if err != nil {
-				tw.t.Fatal(err)
-			}
-			text += string(said) + "\n"
-		}
-		text += fmt.Sprintf("%v %d %x\n", f.Type, len(f.Body), sha256.Sum256(f.Body))
-	}
-	return text
-}
-
 // leakBed is what both servers have in common.
 type leakBed struct {
-	tenant, grantee *auth.Signer
-	grants          []auth.Grant
-	visible, hidden []store.Entry
+	tenant, grantee, other *auth.Signer
+	grants                 []auth.Grant
+	visible, hidden        []store.Entry
+	largeVisible           []byte   // data of a visible message, held by both
+	hiddenData             [][]byte // large, held by the fuller one
+	samples                []sample // of what is hidden, one of each kind
 }
 
 const (
 	leakOrigin  = "http://node.example"
 	leakVisible = "https://example.org/visible"
 	leakHidden  = "https://example.org/hidden"
+
+	leakNotes = 2 // where the visible notes begin, after the grants
 )
 
 func newLeakBed(t *testing.T) *leakBed {
 	t.Helper()
-	b := &leakBed{tenant: tenantKey(t), grantee: granteeKey(t, 0)}
+	b := &leakBed{tenant: tenantKey(t), grantee: granteeKey(t, 0), other: granteeKey(t, 1)}
+	b.makeVisible(t)
+	b.hide(t, hiddenMessages())
+	return b
+}
+
+// makeVisible makes the grants and what they show.
+func (b *leakBed) makeVisible(t *testing.T) {
+	t.Helper()
 	for _, g := range []auth.Grant{{Interface: "Messages", Method: "Read", Protocol: leakVisible}, {Interface: "Records", Method: "Write", Protocol: leakVisible}} {
 		g.Grantee, g.Granted, g.Expires = b.grantee.DID(), time.Now().Add(-time.Hour).UnixMicro(), time.Now().Add(time.Hour).UnixMicro()
 		m, data, err := auth.MakeGrant(b.tenant, g)
@@ -134,16 +65,26 @@ func newLeakBed(t *testing.T) *leakBed {
 	for n := range 600 {
 		b.visible = append(b.visible, written{protocol: leakVisible, path: "note", data: fmt.Appendf(nil, "visible %d", n), at: moment()}.by(t, b.tenant))
 	}
-	for n := range hiddenMessages() {
-		b.hidden = append(b.hidden, written{protocol: leakHidden, path: "note", data: fmt.Appendf(nil, "hidden %d", n), at: moment()}.by(t, b.tenant))
+	for n := range 20 {
+		first := b.visible[leakNotes+n].Message
+		b.visible = append(b.visible, written{first: first, at: time.Now().Add(time.Duration(n) * time.Microsecond)}.by(t, b.tenant))
 	}
-	return b
+	b.largeVisible = bytes.Repeat([]byte("large and visible, "), 3000)
+	for _, large := range [][]byte{b.largeVisible, bytes.Repeat([]byte("large and missing, "), 3000)} {
+		b.visible = append(b.visible, written{protocol: leakVisible, path: "note", data: large, at: moment()}.by(t, b.tenant))
+	}
 }
 
-// server returns a server of a node that has the visible messages and these.
-func (b *leakBed) server(t *testing.T, more []store.Entry) *refserver.Server {
+// nodes returns a node that has the visible messages, and one that has the hidden ones as well
+// and has refused more.
+func (b *leakBed) nodes(t *testing.T) [2]refserver.Node {
 	t.Helper()
-	return b.serve(t, b.node(t, slices.Concat(more, b.visible)))
+	lean, full := b.node(t, b.visible), b.node(t, slices.Concat(b.hidden, b.visible))
+	for _, data := range b.hiddenData {
+		b.putData(t, full, data)
+	}
+	b.refuse(t, full)
+	return [2]refserver.Node{lean, full}
 }
 
 // node returns a node that has these entries.
@@ -154,7 +95,19 @@ func (b *leakBed) node(t *testing.T, entries []store.Entry) refserver.Node {
 		t.Fatal(err)
 	}
 	b.fill(t, n, entries)
+	b.putData(t, n, b.largeVisible)
 	return n
+}
+
+func (b *leakBed) putData(t *testing.T, n refserver.Node, data []byte) {
+	t.Helper()
+	c, _, err := datacid.Of(bytes.NewReader(data))
+	if err == nil {
+		err = n.Store.Tenant(b.tenant.DID()).PutData(t.Context(), c, bytes.NewReader(data))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (b *leakBed) serve(t *testing.T, n refserver.Node) *refserver.Server {
@@ -163,54 +116,95 @@ func (b *leakBed) serve(t *testing.T, n refserver.Node) *refserver.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := time.Now().Add(-time.Hour) // long enough ago that no token needs a nonce
-	s, err := refserver.NewServer(n, refserver.ServerOptions{Origins: []string{leakOrigin}, Gate: gate, Clock: func() time.Time { return start }})
+	s, err := refserver.NewServer(n, refserver.ServerOptions{Origins: []string{leakOrigin}, Gate: gate, Clock: longAgo()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	start = time.Now()
 	return s
+}
+
+// leakRun is what TestNoLeak makes of two nodes, by a client of the grantee.
+type leakRun struct {
+	*leakBed
+	t      *testing.T
+	nodes  [2]refserver.Node
+	tw     *twins
+	client *refserver.Client
+	made   int // messages
+}
+
+func (b *leakBed) run(t *testing.T, nodes [2]refserver.Node) *leakRun {
+	tw := newTwins(t, b.grantee, [2]*refserver.Server{b.serve(t, nodes[0]), b.serve(t, nodes[1])})
+	return &leakRun{leakBed: b, t: t, nodes: nodes, tw: tw, client: b.client(t, tw)}
+}
+
+func (r *leakRun) write(by *auth.Signer, protocol string) store.Entry {
+	r.made++
+	return written{protocol: protocol, path: "note", data: fmt.Appendf(nil, "%s, then %d", r.tw.what, r.made), at: time.Now()}.by(r.t, by)
+}
+
+// grow stores visible messages on both nodes, and hidden ones between them on one.
+func (r *leakRun) grow() {
+	for range 3 {
+		r.fill(r.t, r.nodes[1], []store.Entry{r.write(r.tenant, leakHidden), r.write(r.grantee, leakHidden)})
+		seen := []store.Entry{r.write(r.tenant, leakVisible)}
+		r.fill(r.t, r.nodes[0], seen)
+		r.fill(r.t, r.nodes[1], seen)
+	}
+}
+
+// sync syncs three times, of which the last two may go by cursor.
+func (r *leakRun) sync(strategy engine.Strategy, direction engine.Direction, have int) {
+	r.t.Helper()
+	r.tw.what = fmt.Sprintf("%s, %s, %d thirds", strategy, direction, have)
+	here := keepOpen(r.t, openNode(r.t))
+	r.fill(r.t, here, r.visible[:leakNotes+have*300])
+	opt := refserver.SyncOptions{
+		Strategy: strategy, Direction: direction, Scope: scopeOf(r.t, `{"protocol":"`+leakVisible+`"}`),
+		Cursor: new(engine.CursorMemory), Segments: new(engine.SegmentMemory),
+	}
+	for range 3 {
+		if direction != engine.Pull {
+			r.fill(r.t, here, []store.Entry{r.write(r.grantee, leakVisible)})
+		}
+		if result, err := r.client.Sync(r.t.Context(), here, opt); err != nil || !result.Complete {
+			r.t.Fatalf("%s: %+v, %v", r.tw.what, result, err)
+		}
+		r.grow()
+	}
 }
 
 // TestNoLeak (I6): two stores that a requester may read the same of answer with the same
 // bytes, whatever else one of them has: for every strategy and direction, first contact,
-// cursors, pushes, single messages and data.
+// cursors, pushes, single messages and data, with summaries that are kept and without.
 func TestNoLeak(t *testing.T) {
 	b := newLeakBed(t)
-	tw := &twins{t: t, servers: [2]*refserver.Server{b.server(t, nil), b.server(t, b.hidden)}}
-	client := b.client(t, tw)
-	visible, err := dwn.ParseScope([]byte(`{"protocol":"` + leakVisible + `"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pushed := 0
-	for _, strategy := range engine.Strategies() {
-		for _, direction := range []engine.Direction{engine.Pull, engine.Push, engine.Both} {
-			for have := range 3 {
-				tw.what = fmt.Sprintf("%s, %s, %d thirds", strategy, direction, have)
-				here := openNode(t)
-				some := b.visible[:2+have*300]
-				if direction != engine.Pull {
-					pushed++
-					some = append(slices.Clone(some), written{protocol: leakVisible, path: "note", data: fmt.Appendf(nil, "of the grantee %d", pushed), at: time.Now()}.by(t, b.grantee))
-				}
-				b.fill(t, here, some)
-				opt := refserver.SyncOptions{Strategy: strategy, Direction: direction, Scope: visible, Cursor: new(engine.CursorMemory), Segments: new(engine.SegmentMemory)}
-				for range 2 {
-					if result, err := client.Sync(t.Context(), here, opt); err != nil || !result.Complete {
-						t.Fatalf("%s: %+v, %v", tw.what, result, err)
-					}
-				}
-			}
+	start := time.Now()
+	nodes := b.nodes(t)
+	t.Logf("stored %d hidden messages in %s", len(b.hidden), time.Since(start))
+	r := b.run(t, nodes)
+	for i, strategy := range engine.Strategies() {
+		for j, direction := range []engine.Direction{engine.Pull, engine.Push, engine.Both} {
+			r.sync(strategy, direction, (i+j)%3)
 		}
 	}
-	tw.what = "more than the grants cover"
-	if result, err := client.Sync(t.Context(), openNode(t), refserver.SyncOptions{Direction: engine.Pull}); err != nil || result.Scope == nil {
+	if r.tw.byCursor < 10 { // each of the strategies cursor and auto has six that could
+		t.Errorf("cursors were taken %d times", r.tw.byCursor)
+	}
+	r.tw.what = "more than the grants cover"
+	if result, err := r.client.Sync(t.Context(), openNode(t), refserver.SyncOptions{Direction: engine.Pull}); err != nil || result.Scope == nil {
 		t.Fatalf("%+v, %v", result, err)
 	}
-	b.calls(t, tw, client)
-	if tw.calls < 200 {
-		t.Errorf("%d calls", tw.calls)
+	b.calls(t, r.tw, r.client)
+	b.callsOfKinds(t, r.tw, r.client)
+	if r.tw.calls < 200 {
+		t.Errorf("%d calls", r.tw.calls)
+	}
+	t.Logf("%d calls, %d by cursor, %d hidden messages", r.tw.calls, r.tw.byCursor, len(b.hidden))
+	nodes[0].Keeper, nodes[1].Keeper = nil, nil
+	r = b.run(t, nodes)
+	for _, strategy := range engine.Strategies() {
+		r.sync(strategy, engine.Both, 1)
 	}
 }
 
@@ -229,8 +223,9 @@ func (b *leakBed) client(t *testing.T, tw *twins) *refserver.Client {
 func (b *leakBed) fill(t *testing.T, n refserver.Node, entries []store.Entry) {
 	t.Helper()
 	for batch := range slices.Chunk(entries, store.MaxBatch) {
-		if _, err := n.Store.Tenant(b.tenant.DID()).Put(t.Context(), batch); err != nil {
-			t.Fatal(err)
+		outcomes, err := n.Store.Tenant(b.tenant.DID()).Put(t.Context(), batch)
+		if err != nil || slices.ContainsFunc(outcomes, func(o store.Outcome) bool { return o != store.Accepted }) {
+			t.Fatalf("%v, %v", outcomes, err)
 		}
 	}
 }
@@ -239,7 +234,10 @@ func (b *leakBed) fill(t *testing.T, n refserver.Node, entries []store.Entry) {
 func (b *leakBed) calls(t *testing.T, tw *twins, client *refserver.Client) {
 	t.Helper()
 	ctx := context.Background()
-	hidden, seen := b.hidden[0], b.visible[5]
+	notes := slices.DeleteFunc(slices.Clone(b.hidden), func(e store.Entry) bool {
+		return e.Message.Signer() != b.tenant.DID() || !bytes.HasPrefix(e.Data, []byte("hidden "))
+	})
+	hidden, seen := notes[0], b.visible[leakNotes+25]
 	for what, e := range map[string]store.Entry{"hidden": hidden, "visible": seen} {
 		tw.what = what
 		_, err := client.Message(ctx, e.Message.CID().String())
@@ -277,22 +275,76 @@ func (b *leakBed) calls(t *testing.T, tw *twins, client *refserver.Client) {
 		}
 	}
 	tw.what = "bait, then its data"
-	second := written{protocol: leakVisible, path: "note", data: b.hidden[1].Data, at: time.Now().Add(time.Minute)}.by(t, b.grantee)
+	second := written{protocol: leakVisible, path: "note", data: notes[1].Data, at: time.Now().Add(time.Minute)}.by(t, b.grantee)
 	for _, data := range [][]byte{nil, second.Data} {
 		if _, err := client.PostMessage(ctx, refserver.NewRecord(b.tenant.DID(), second.Message, data)); err != nil {
 			t.Error(err)
 		}
 	}
 	tw.what = "bait of another size"
-	third := written{protocol: leakVisible, path: "note", data: b.hidden[2].Data, size: int64(len(b.hidden[2].Data)) + 5}.by(t, b.grantee)
+	third := written{protocol: leakVisible, path: "note", data: notes[2].Data, size: int64(len(notes[2].Data)) + 5}.by(t, b.grantee)
 	if _, err := client.PostMessage(ctx, refserver.NewRecord(b.tenant.DID(), third.Message, nil)); err != nil {
 		t.Error(err)
 	}
-	if d, _ = third.Message.Data(); b.call(t, tw, http.MethodPut, "/v1/data/"+d.CID.String(), b.hidden[2].Data) != 422 {
+	if d, _ = third.Message.Data(); b.call(t, tw, http.MethodPut, "/v1/data/"+d.CID.String(), notes[2].Data) != 422 {
 		t.Error("data of a size that no message of the grantee's states was taken")
 	}
 	if got := b.call(t, tw, http.MethodGet, "/v1/data", nil); got != 200 {
 		t.Errorf("what is wanted: %d", got)
+	}
+}
+
+// callsOfKinds asks for, pushes and sends the data of what is hidden, of every kind.
+func (b *leakBed) callsOfKinds(t *testing.T, tw *twins, client *refserver.Client) {
+	t.Helper()
+	ctx := t.Context()
+	for _, s := range b.samples {
+		tw.what = "hidden: " + s.kind
+		if _, err := client.Message(ctx, s.Message.CID().String()); err == nil {
+			t.Errorf("%s: the message was told", s.kind)
+		}
+		for _, data := range [][]byte{nil, s.Data} {
+			if _, err := client.PostMessage(ctx, refserver.NewRecord(b.tenant.DID(), s.Message, data)); err == nil {
+				t.Errorf("%s: the message was taken", s.kind)
+			}
+		}
+		tw.what += ", a delete of its record"
+		gone := written{first: s.Message}.by(t, b.grantee)
+		if _, err := client.PostMessage(ctx, refserver.NewRecord(b.tenant.DID(), gone.Message, nil)); err == nil {
+			t.Errorf("%s: a delete was taken", s.kind)
+		}
+		d, ok := s.Message.Data()
+		if !ok {
+			continue
+		}
+		tw.what = "data of " + s.kind
+		visible := strings.HasSuffix(s.kind, "a visible one")
+		if got := b.call(t, tw, http.MethodGet, "/v1/data/"+d.CID.String(), nil); (got == 200) != visible {
+			t.Errorf("%s: data: %d", s.kind, got)
+		}
+		if got := b.call(t, tw, http.MethodPut, "/v1/data/"+d.CID.String(), s.Data); got != 404 {
+			t.Errorf("%s: data sent: %d", s.kind, got)
+		}
+	}
+	for _, data := range b.hiddenData[:2] {
+		tw.what = "bait for large data"
+		bait := written{protocol: leakVisible, path: "note", data: data, at: time.Now()}.by(t, b.grantee)
+		if _, err := client.PostMessage(ctx, refserver.NewRecord(b.tenant.DID(), bait.Message, nil)); err != nil {
+			t.Error(err)
+		}
+		d, _ := bait.Message.Data()
+		for _, c := range []struct {
+			method string
+			data   []byte
+			want   int
+		}{{"GET", nil, 404}, {"PUT", data[1:], 422}, {"PUT", data, 204}, {"GET", nil, 404}} {
+			if got := b.call(t, tw, c.method, "/v1/data/"+d.CID.String(), c.data); got != c.want {
+				t.Errorf("%s of %d bytes: %d, want %d", c.method, len(c.data), got, c.want)
+			}
+		}
+		if got := b.call(t, tw, http.MethodGet, "/v1/data", nil); got != 200 {
+			t.Errorf("what is wanted: %d", got)
+		}
 	}
 }
 
@@ -313,6 +365,14 @@ func (b *leakBed) callSignedFor(t *testing.T, tw *twins, method, path string, da
 	return resp.StatusCode
 }
 
+func (b *leakBed) grantIDs() (ids []string) {
+	for _, g := range b.grants {
+		ids = append(ids, g.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 // signed returns a request with a token that is for the body signedFor.
 func (b *leakBed) signed(t *testing.T, method, path string, data, signedFor []byte) *http.Request {
 	t.Helper()
@@ -320,10 +380,7 @@ func (b *leakBed) signed(t *testing.T, method, path string, data, signedFor []by
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, g := range b.grants {
-		claims.Grants = append(claims.Grants, g.ID)
-	}
-	slices.Sort(claims.Grants)
+	claims.Grants = b.grantIDs()
 	token, err := b.grantee.SignRequest(auth.RequestClaims{Claims: claims, Method: method, URL: leakOrigin + path, Body: auth.DigestOf(signedFor)})
 	if err != nil {
 		t.Fatal(err)

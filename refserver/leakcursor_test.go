@@ -21,7 +21,7 @@ import (
 func TestNoLeakByCursor(t *testing.T) {
 	b := newLeakBed(t)
 	const between = 8200 // above what the log is searched for the tenant
-	late := b.hidden[0]
+	late := written{protocol: leakHidden, path: "note", data: []byte("late"), at: time.Now()}.by(t, b.tenant)
 	hidden := []store.Entry{written{first: late.Message}.by(t, b.tenant)}
 	for n := range between {
 		hidden = append(hidden, written{protocol: leakHidden, path: "note", data: fmt.Appendf(nil, "between %d", n)}.by(t, b.tenant))
@@ -42,7 +42,9 @@ func TestNoLeakByCursor(t *testing.T) {
 			}
 			results[i] = result
 			results[i].ElapsedMS, results[i].BytesUp = 0, 0 // the token has the port of the server
-			b.fill(t, there, append(more, next))
+			if n == 0 {
+				b.fill(t, there, append(more, next))
+			}
 		}
 	}
 	if !reflect.DeepEqual(results[0], results[1]) {

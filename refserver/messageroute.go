@@ -2,6 +2,7 @@ package refserver
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 
 	"github.com/dwn-sync/dwnsync/engine/dwn"
@@ -50,6 +51,11 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	leave, err := s.writes.enter(claims.Claims)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	body, err := readBody(w, r, maxRecord, claims.Body)
 	if err != nil {
 		return err
@@ -61,23 +67,32 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) error {
 	if len(entry.Data) > dwn.MaxInlineData {
 		return errInline
 	}
-	may, err := s.decide(r.Context(), claims.Claims, dwn.Scope{}, auth.Push)
+	outcome, err := s.write(r.Context(), claims.Claims, entry)
 	if err != nil {
 		return err
 	}
-	results, err := s.node.writeFor(r.Context(), claims.Tenant, may, []store.Entry{entry})
+	status := http.StatusOK
+	if outcome == store.Accepted {
+		status = http.StatusCreated
+	}
+	return writeJSON(w, status, Written{CID: entry.Message.CID().String(), Outcome: outcome.String()})
+}
+
+// write stores an entry for whoever signed the claims, and returns what it is told of it.
+func (s *Server) write(ctx context.Context, claims auth.Claims, entry store.Entry) (store.Outcome, error) {
+	may, err := s.decide(ctx, claims, dwn.Scope{}, auth.Push)
+	if err != nil {
+		return 0, err
+	}
+	results, err := s.node.writeFor(ctx, claims.Tenant, may, []store.Entry{entry})
 	if err == nil {
 		err = results[0].Err
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if may != nil && results[0].Outcome == store.DataAdded {
-		results[0].Outcome = store.Duplicate // that the data was missing tells of messages that are hidden
+		return store.Duplicate, nil // that the data was missing tells of messages that are hidden
 	}
-	status := http.StatusOK
-	if results[0].Outcome == store.Accepted {
-		status = http.StatusCreated
-	}
-	return writeJSON(w, status, Written{CID: entry.Message.CID().String(), Outcome: results[0].Outcome.String()})
+	return results[0].Outcome, nil
 }

@@ -53,7 +53,8 @@ type Result struct {
 }
 
 // Write verifies entries and stores those that are in order, in one transaction:
-// the message's shape and signatures, and that its data is the data it names. It
+// the message's shape and signatures, that its data is the data it names, and that the
+// tenant's quota has room for it. It
 // takes what store.Messages.Put takes and returns a result for each, or an error
 // where nothing was stored.
 func (n Node) Write(ctx context.Context, tenant string, entries []store.Entry) ([]Result, error) {
@@ -95,7 +96,8 @@ func (n Node) verify(ctx context.Context, entries []store.Entry) ([]Result, erro
 	return results, ctx.Err()
 }
 
-// put stores the entries that have no error, as long as none of grants is revoked.
+// put stores the entries that have no error and fit into the tenant's quota, as long as none
+// of grants is revoked.
 func (n Node) put(ctx context.Context, tenant string, entries []store.Entry, results []Result, grants []string) error {
 	var batch []store.Entry
 	var index []int
@@ -107,17 +109,20 @@ func (n Node) put(ctx context.Context, tenant string, entries []store.Entry, res
 	if len(batch) == 0 {
 		return nil
 	}
-	outcomes, err := n.Store.Tenant(tenant).PutUnder(ctx, batch, grants)
+	fit, outcomes, over, err := putFitting(ctx, n.Store.Tenant(tenant), batch, grants)
+	for _, at := range over {
+		results[index[at]].Err = store.ErrQuota
+	}
 	accepted := 0
 	for i, o := range outcomes {
-		results[index[i]].Outcome = o
+		results[index[fit[i]]].Outcome = o
 		if o == store.Accepted {
 			accepted++
 		}
 	}
 	if n.Keeper != nil && accepted > 0 {
 		n.Keeper.Wrote(tenant, accepted)
-		if slices.ContainsFunc(batch, func(e store.Entry) bool { _, revokes := store.Revokes(e.Message, tenant); return revokes }) {
+		if slices.ContainsFunc(batch, func(e store.Entry) bool { _, ends := store.Ends(e.Message, tenant); return ends }) {
 			n.Keeper.Rotated(tenant) // if a secret was lent under the grant
 		}
 	}

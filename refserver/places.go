@@ -1,8 +1,15 @@
 package refserver
 
-import "sync"
+import (
+	"sync"
 
-// places bounds the syncs at work, in all and per tenant, so that no tenant keeps
+	"github.com/dwn-sync/dwnsync/refserver/auth"
+)
+
+// writesPerSync is how many calls that write, which are shorter, are at work for one sync.
+const writesPerSync = 4
+
+// places bounds the calls of a kind that are at work, in all and per tenant, so that no tenant keeps
 // the others out, and no grantee its tenant. It is safe for concurrent use.
 type places struct {
 	max, perTenant int
@@ -15,6 +22,15 @@ type places struct {
 
 func newPlaces(most int) *places {
 	return &places{max: most, perTenant: max(1, most/8), of: map[string]int{}, lent: map[string]int{}}
+}
+
+// enter takes a place for a call, or returns errBusy. The caller calls leave when it is done.
+func (p *places) enter(c auth.Claims) (leave func(), err error) {
+	grantee := auth.Authorize(c.Signer, c.Tenant) != nil
+	if !p.take(c.Tenant, grantee) {
+		return nil, errBusy
+	}
+	return func() { p.leave(c.Tenant, grantee) }, nil
 }
 
 // take takes a place for a tenant, or for a grantee of its: those together have half of the

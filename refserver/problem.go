@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	errBusy      = errors.New("too many syncs at once; try again in a few seconds")
+	errBusy      = errors.New("too many calls at once; try again in a few seconds")
 	errMediaType = errors.New("unexpected Content-Type")
 	errHash      = errors.New("the token was signed for other bytes")
 	errNoToken   = errors.New("no token")
@@ -68,6 +68,7 @@ func kinds() []kind {
 		{errRoute, http.StatusNotFound, "route"},
 		{errMediaType, http.StatusUnsupportedMediaType, "media-type"},
 		{store.ErrFull, http.StatusInsufficientStorage, "full"},
+		{store.ErrQuota, http.StatusInsufficientStorage, codeQuota},
 		{store.ErrClosed, http.StatusServiceUnavailable, "closed"},
 		{store.ErrNotFound, http.StatusNotFound, "not-found"},
 		{store.ErrDataMismatch, http.StatusUnprocessableEntity, "data-mismatch"},

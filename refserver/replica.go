@@ -192,34 +192,47 @@ func (r replica) Secret(ctx context.Context) (engine.Secret, bool, error) {
 // 2^32 offers that are kept.
 const maxAhead = 1 << 32
 
-// KeepSecret keeps the tenant's secret. Where the node has a Keeper, the summaries under
-// an offered one are made before it is the tenant's, and meanwhile all others go on under
-// the one that is: only who brings it waits, and who gives up finds them made the next
-// time. One that is too far ahead is not kept; the sync goes on under the node's own.
+// better returns what to hold instead of held, ok false being none, when next is offered:
+// next itself, held, or a fresh secret where next is too far ahead and there is none.
+func better(held store.Secret, ok bool, next store.Secret) store.Secret {
+	switch tooFar := next.Generation > held.Generation && next.Generation-held.Generation > maxAhead; {
+	case ok && (tooFar || !next.Beats(held)):
+		return held
+	case tooFar:
+		return following(held)
+	}
+	return next
+}
+
+// KeepSecret keeps the secret of the tenant or, where a grant gives access, of the view. One
+// that is too far ahead is not kept; the sync goes on under the node's own.
 func (r replica) KeepSecret(ctx context.Context, offered engine.Secret) (engine.Secret, error) {
-	next := store.Secret{Generation: offered.Generation, ID: offered.ID, Key: offered.Key}
-	switch {
-	case r.lent != nil:
+	if r.lent != nil {
 		return r.lend(ctx)
-	case r.borrowed:
-		s, err := r.tenant.KeepSecret(ctx, r.viewLabel(), next)
-		return engineSecret(s), err
 	}
-	held, ok, err := r.tenant.Secret(ctx, nil)
-	if err != nil || ok && !next.Beats(held) {
-		return engineSecret(held), err
-	}
-	if next.Generation > held.Generation && next.Generation-held.Generation > maxAhead {
-		if ok {
-			return engineSecret(held), nil
-		}
-		next = following(held)
-	}
-	if err := r.node.prepare(ctx, r.did, next); err != nil {
+	held, ok, err := r.secret(ctx)
+	if err != nil {
 		return engine.Secret{}, err
 	}
-	s, err := r.node.keepSecret(ctx, r.did, next)
-	return engineSecret(s), err
+	next := better(held, ok, store.Secret{Generation: offered.Generation, ID: offered.ID, Key: offered.Key})
+	switch {
+	case ok && next == held:
+	case r.borrowed:
+		next, err = r.tenant.KeepSecret(ctx, r.viewLabel(), next)
+	default:
+		next, err = r.keepOwn(ctx, next)
+	}
+	return engineSecret(next), err
+}
+
+// keepOwn keeps the tenant's secret. Where the node has a Keeper, the summaries under it are
+// made before it is the tenant's, and meanwhile all others go on under the one that is: only
+// who brings it waits, and who gives up finds them made the next time.
+func (r replica) keepOwn(ctx context.Context, next store.Secret) (store.Secret, error) {
+	if err := r.node.prepare(ctx, r.did, next); err != nil {
+		return store.Secret{}, err
+	}
+	return r.node.keepSecret(ctx, r.did, next)
 }
 
 func engineSecret(s store.Secret) engine.Secret {

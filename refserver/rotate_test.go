@@ -16,25 +16,13 @@ import (
 	"github.com/dwn-sync/dwnsync/refserver/summaries"
 )
 
-// keeping returns n with a Keeper, which ends with the test.
-func keeping(t *testing.T, n refserver.Node) refserver.Node {
-	t.Helper()
-	n.Keeper = summaries.Open(n.Store, summaries.Options{})
-	t.Cleanup(func() {
-		if err := n.Keeper.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return n
-}
-
 // TestRotateWhileSyncing: nodes sync while both rotate the secret again and again. Every
 // sync is proved complete, and in the end both hold the newest secret and keep the same
 // summaries under it. Case G89.
 func TestRotateWhileSyncing(t *testing.T) {
 	signer, entries := tenantKey(t), generated(t, 600)
 	did := signer.DID()
-	here, there := keeping(t, openNode(t)), keeping(t, openNode(t))
+	here, there := keepOpen(t, openNode(t)), keepOpen(t, openNode(t))
 	fill(t, here, did, entries[:200])
 	fill(t, there, did, entries[100:300])
 	client := clientOf(t, listen(t, there, refserver.ServerOptions{}), did, signer, nil)
@@ -102,7 +90,7 @@ func TestRotatePrepares(t *testing.T) {
 	n := openNode(t)
 	logs := new(atomic.Int64)
 	n.Store = logStore{n.Store, logs}
-	n = keeping(t, n)
+	n = keepOpen(t, n)
 	fill(t, n, did, generated(t, 50))
 	for generation := uint64(1); generation < 4; generation++ {
 		secret, err := n.Rotate(t.Context(), did)
@@ -141,7 +129,7 @@ func (t logTenant) KeepSecret(ctx context.Context, label []byte, s store.Secret)
 // TestRotateNot: a rotation that cannot be leaves the secret as it is.
 func TestRotateNot(t *testing.T) {
 	did := tenantKey(t).DID()
-	n := keeping(t, openNode(t))
+	n := keepOpen(t, openNode(t))
 	fill(t, n, did, generated(t, 20))
 	before, err := n.Rotate(t.Context(), did)
 	if err != nil {

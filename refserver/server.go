@@ -36,7 +36,8 @@ type ServerOptions struct {
 	Gate   auth.Gate
 	Limits engine.Limits
 	// MaxSyncs bounds the syncs at work at the same time; default 32, of which one
-	// tenant has at most an eighth, and one at least. More are answered with 503.
+	// tenant has at most an eighth, and one at least. More are answered with 503. Of calls
+	// that write a message or data there are four times as many, shared in the same way.
 	MaxSyncs int
 	// SegmentBytes bounds the segmented filters that are kept in memory for the next
 	// sync of whoever sent them; default engine.DefaultSegmentBytes, none if negative.
@@ -54,7 +55,8 @@ type Server struct {
 	verifier *auth.Verifier
 	gate     auth.Gate
 	limits   engine.Limits
-	places   *places
+	places   *places // of syncs
+	writes   *places // of other calls that write
 	segments *engine.SegmentCache
 	clock    func() time.Time
 	random   io.Reader // nil but in tests
@@ -86,7 +88,7 @@ func NewServer(node Node, opt ServerOptions) (*Server, error) {
 	}
 	s := &Server{
 		node: node, gate: opt.Gate, limits: opt.Limits.WithDefaults(),
-		places: newPlaces(opt.MaxSyncs), segments: engine.NewSegmentCache(opt.SegmentBytes),
+		places: newPlaces(opt.MaxSyncs), writes: newPlaces(writesPerSync * opt.MaxSyncs), segments: engine.NewSegmentCache(opt.SegmentBytes),
 		clock: opt.Clock, log: opt.Logger, version: opt.Version,
 	}
 	var err error
@@ -139,6 +141,7 @@ func (s *Server) routes() *http.ServeMux {
 	handle("GET /v1/data/{cid}", s.getData)
 	handle("PUT /v1/data/{cid}", s.putData)
 	handle("GET /v1/grants", s.getGrants)
+	handle("GET /v1/grants/{recordId}", s.getGrant)
 	handle("GET /v1/info", s.info)
 	handle("/", func(http.ResponseWriter, *http.Request) error { return errRoute })
 	return mux

@@ -54,6 +54,7 @@ type SyncResult struct {
 	DataReceived     int                     `json:"data_received"` // record data fetched by CID
 	DataSent         int                     `json:"data_sent"`
 	DataMissing      int                     `json:"data_missing"`  // wanted here, and the server has it neither
+	DataRefused      int                     `json:"data_refused"`  // wanted, and the quota of the side that wants it has no room
 	DataBytesUp      int64                   `json:"data_bytes_up"` // of data sent by CID; data_bytes_down of that received
 	DataBytesDown    int64                   `json:"data_bytes_down"`
 	ElapsedMS        int64                   `json:"elapsed_ms"`

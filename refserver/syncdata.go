@@ -66,6 +66,10 @@ func (c *Client) fetchData(ctx context.Context, tenant store.Tenant, scope dwn.S
 	}
 	for _, w := range wanted {
 		n, err := c.GetData(ctx, tenant, w)
+		if overQuota(err) {
+			result.DataRefused++
+			continue
+		}
 		if single(err) {
 			result.DataMissing++
 			continue
@@ -110,6 +114,10 @@ func (c *Client) sendData(ctx context.Context, tenant store.Tenant, scope dwn.Sc
 	}
 	for _, id := range ids {
 		n, err := c.PutData(ctx, tenant, id)
+		if overQuota(err) {
+			result.DataRefused++
+			continue
+		}
 		if single(err) {
 			continue
 		}

@@ -26,11 +26,11 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	grantee := auth.Authorize(claims.Signer, claims.Tenant) != nil
-	if !s.places.take(claims.Tenant, grantee) { // after the token: a stranger takes no place
-		return errBusy
+	leave, err := s.places.enter(claims.Claims) // after the token: a stranger takes no place
+	if err != nil {
+		return err
 	}
-	defer s.places.leave(claims.Tenant, grantee)
+	defer leave()
 	head, err := s.readHead(frames)
 	if err == nil {
 		err = checkHead(claims, head)

@@ -34,8 +34,9 @@ import (
 // it is used: TestRevokedMidway. What exists beyond a grant: TestNoLeak, TestLentSecret.
 // Cursors of somebody else: TestCursorOfAnotherTenant, TestCursorDamaged.
 //
-// Tenants: TestTenantsApart, TestTenantPrefix, storetest's SimilarTenants; their share of
-// the server: TestBusy, TestPlaces.
+// Tenants: TestTenantsApart, TestTenantPrefix, storetest's SimilarTenants and TenantsApart;
+// their share of the server: TestBusy, TestBusyWrites, TestPlaces; what each may have on it:
+// TestQuotaOfMessages and what follows it, storetest.RunQuotas.
 
 // victim is a server and a tenant whose requests somebody else has seen.
 type victim struct {

@@ -1,10 +1,15 @@
 package dwn
 
+// The two protocols under which SDKs keep permission records, normalised.
+const (
+	PermissionsURI      = "https://tbd.website/dwn/permissions"         // of SDK 0.5.2
+	NewerPermissionsURI = "https://identity.foundation/dwn/permissions" // of its successors
+)
+
 // IsPermissions reports whether protocol, a normalised URL as Attributes has it, is
-// one of the two under which SDKs keep permission records: requests, grants and
-// revocations.
+// PermissionsURI or NewerPermissionsURI: requests, grants and revocations are there.
 func IsPermissions(protocol string) bool {
-	return protocol == "https://tbd.website/dwn/permissions" || protocol == "https://identity.foundation/dwn/permissions"
+	return protocol == PermissionsURI || protocol == NewerPermissionsURI
 }
 
 // ParentID returns the record that the record of m is a child of, "" if m is no

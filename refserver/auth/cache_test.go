@@ -305,8 +305,13 @@ func TestMethods(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", did, err, want)
 		}
 	}
-	if _, err := Methods(nil).Resolve(t.Context(), "did:web:a"); !errors.Is(err, ErrUnsupportedMethod) {
-		t.Errorf("none: got %v, want %v", err, ErrUnsupportedMethod)
+	for _, r := range []Resolver{Methods(nil), Offline{}} {
+		for did, tells := range map[string]bool{"did:web:a": true, "did:webs:a": false, "did:dht:a": false} {
+			_, err := r.Resolve(t.Context(), did)
+			if !errors.Is(err, ErrUnsupportedMethod) || strings.Contains(err.Error(), "-did-web") != tells {
+				t.Errorf("%T %s: got %v, want %v, and whether -did-web would help: %v", r, did, err, ErrUnsupportedMethod, tells)
+			}
+		}
 	}
 	h.expect(t, "did:web:a", 1)
 }

@@ -106,7 +106,7 @@ func ParseDID(did string) (Document, error) {
 		key, err = parseDIDJWK(id)
 		fragment = "0"
 	default:
-		err = ErrUnsupportedMethod
+		return Document{}, unsupported(did)
 	}
 	if err != nil {
 		return Document{}, fmt.Errorf("%s: %w", clip(did), err)

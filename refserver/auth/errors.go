@@ -2,6 +2,7 @@ package auth
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -41,6 +42,15 @@ var (
 	// ErrAllowList says that a list of admitted tenants is malformed.
 	ErrAllowList = errors.New("malformed list of tenants")
 )
+
+// unsupported returns the ErrUnsupportedMethod of a DID that passed CheckDID. That did:web is
+// off is the choice of who runs a node, so it says how to make the other.
+func unsupported(did string) error {
+	if strings.HasPrefix(did, "did:web:") {
+		return fmt.Errorf("%s: %w, or did:web on a node that runs with -did-web", clip(did), ErrUnsupportedMethod)
+	}
+	return fmt.Errorf("%s: %w", clip(did), ErrUnsupportedMethod)
+}
 
 // clip shortens a DID that passed CheckDID for an error or a log: enough to
 // recognise one's own, too little to identify anybody else's.

@@ -9,12 +9,6 @@ import (
 	"github.com/dwn-sync/dwnsync/engine/dwn"
 )
 
-// The two protocols under which permissions are kept, normalised.
-const (
-	PermissionsURI      = "https://tbd.website/dwn/permissions"         // of SDK 0.5.2
-	NewerPermissionsURI = "https://identity.foundation/dwn/permissions" // of its successors
-)
-
 // MaxGrantData is the most bytes of record data that a grant may have. The
 // permissions protocol has the same limit.
 const MaxGrantData = 10_000
@@ -34,7 +28,7 @@ const (
 // place for some time. Whether it was revoked, it does not say.
 type Grant struct {
 	ID                string // of the record: what requests name it by
-	Permissions       string // PermissionsURI, which "" stands for, or NewerPermissionsURI
+	Permissions       string // dwn.PermissionsURI, which "" stands for, or dwn.NewerPermissionsURI
 	Grantor, Grantee  string // DIDs
 	Granted, Expires  int64  // microseconds since 1970: good from the first on and before the second
 	Interface, Method string // what is allowed, such as "Messages", "Read"
@@ -108,7 +102,7 @@ func permissionDescriptor(m *dwn.Message, path string) (object, error) {
 	}
 	attr := m.Attributes()
 	switch {
-	case attr.Interface != "Records" || attr.Method != "Write" || !isPermissions(attr.Protocol) || attr.ProtocolPath != path:
+	case attr.Interface != "Records" || attr.Method != "Write" || !dwn.IsPermissions(attr.Protocol) || attr.ProtocolPath != path:
 		return nil, fmt.Errorf("not a record of a permissions protocol at the path %s", path)
 	case attr.DataFormat != "application/json":
 		return nil, errors.New("dataFormat is not application/json")

@@ -12,10 +12,10 @@ import (
 // MakeGrant returns the first write of the record of a grant and its record data,
 // as SDK 0.5.2 makes them: the same fields give the same bytes and the same CID.
 // ID and Grantor are not read, the signer is the grantor; Protocol is normalised;
-// "" for Permissions is PermissionsURI. The error is ErrGrant where ParseGrant would not take
+// "" for Permissions is dwn.PermissionsURI. The error is ErrGrant where ParseGrant would not take
 // the result.
 func MakeGrant(s *Signer, g Grant) (m *dwn.Message, data []byte, err error) {
-	g.Permissions = cmp.Or(g.Permissions, PermissionsURI)
+	g.Permissions = cmp.Or(g.Permissions, dwn.PermissionsURI)
 	if g.Protocol, err = normalProtocol(g.Protocol); err == nil {
 		data, err = g.appendData()
 	}
@@ -106,7 +106,7 @@ func marshal(v any) ([]byte, error) {
 
 // permissionRecord is what differs between the records of a permissions protocol.
 type permissionRecord struct {
-	permissions, path      string // "" for permissions is PermissionsURI
+	permissions, path      string // "" for permissions is dwn.PermissionsURI
 	recipient, parent, tag string // "" where there is none
 	time                   int64
 	data                   []byte
@@ -148,7 +148,7 @@ func (r permissionRecord) descriptor() (map[string]any, error) {
 		return nil, err
 	}
 	d := map[string]any{
-		"interface": "Records", "method": "Write", "protocol": cmp.Or(r.permissions, PermissionsURI), "protocolPath": r.path,
+		"interface": "Records", "method": "Write", "protocol": cmp.Or(r.permissions, dwn.PermissionsURI), "protocolPath": r.path,
 		"dataCid": cid.String(), "dataSize": len(r.data), "dataFormat": "application/json",
 		"dateCreated": dwn.FormatTime(r.time), "messageTimestamp": dwn.FormatTime(r.time),
 	}
@@ -175,6 +175,9 @@ func signWrite(s *Signer, descriptor map[string]any, id, context string, payload
 		return nil, err
 	}
 	protected, body := encode64(header), encode64(payload)
+	if len(body) > maxPayload {
+		return nil, fmt.Errorf("payload of %d characters, at most %d are verified", len(body), maxPayload)
+	}
 	signature, err := joseSigner{s}.SignPayload([]byte(protected+"."+body), "")
 	if err != nil {
 		return nil, err

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/dwn-sync/dwnsync/engine/dwn"
 )
 
 func makeable(t testing.TB) Grant {
@@ -19,7 +21,7 @@ func TestMakeGrant(t *testing.T) {
 		change     func(g *Grant)
 	}{
 		{"as it is", "", func(*Grant) {}},
-		{"newer URI", "", func(g *Grant) { g.Permissions = NewerPermissionsURI }},
+		{"newer URI", "", func(g *Grant) { g.Permissions = dwn.NewerPermissionsURI }},
 		{"protocol to normalise", "", func(g *Grant) { g.Protocol = "P.example/?x" }},
 		{"ID and grantor are not read", "", func(g *Grant) { g.ID, g.Grantor = "bafyother", "did:key:other" }},
 		{"inside a path, newer", "", func(g *Grant) { g.Interface, g.Method, g.ContextID, g.ProtocolPath = "Messages", "Read", "", "note" }},
@@ -36,7 +38,7 @@ func TestMakeGrant(t *testing.T) {
 		{"year 10000", "timestamp", func(g *Grant) { g.Expires = 253_402_300_800_000_000 }},
 		{"granted in the year 10000", "timestamp", func(g *Grant) { g.Granted = 253_402_300_800_000_000 }},
 		{"not UTF-8", "UTF-8", func(g *Grant) { g.Description = "\xff" }},
-		{"URI not normalised", "normal", func(g *Grant) { g.Permissions = PermissionsURI + "/" }},
+		{"URI not normalised", "normal", func(g *Grant) { g.Permissions = dwn.PermissionsURI + "/" }},
 		{"too long", "at most", func(g *Grant) { g.Description = strings.Repeat("x", MaxGrantData) }},
 	} {
 		s := testSigner(t, Ed25519, "grantor")
@@ -55,7 +57,7 @@ func TestMakeGrant(t *testing.T) {
 
 func TestMakeRevocation(t *testing.T) {
 	s, other := testSigner(t, P256, "grantor"), testSigner(t, P256, "other")
-	for _, uri := range []string{PermissionsURI, NewerPermissionsURI} {
+	for _, uri := range []string{dwn.PermissionsURI, dwn.NewerPermissionsURI} {
 		g := makeable(t)
 		g.Permissions = uri
 		m, data, err := MakeGrant(s, g)

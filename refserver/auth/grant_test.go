@@ -134,7 +134,7 @@ func TestParseGrantReads(t *testing.T) {
 		keys := signers(t)
 		expires, _ := dwn.ParseTime("2031-12-31T23:59:59.999999Z")
 		want := Grant{
-			ID: m.RecordID(), Permissions: PermissionsURI, Grantor: keys["alice"].DID(), Grantee: keys["bob"].DID(),
+			ID: m.RecordID(), Permissions: dwn.PermissionsURI, Grantor: keys["alice"].DID(), Grantee: keys["bob"].DID(),
 			Granted: m.Key().Time, Expires: expires, Interface: "Records", Method: "Write", Protocol: "https://example.org/protocols/notes",
 			Delegated: true, Publication: PublicationRequired, Description: "for <Ada> & \"日本\" 🚀\n\t\\ \u0001",
 			RequestID: "bafyreig5rsgqiwvbxfw5patrewv55lolmorh66psbajdcqpedclwf7cqua",
@@ -236,7 +236,7 @@ type spoil struct {
 
 var spoiledGrants = []spoil{
 	{"nothing changed", "", func(testing.TB, *grantDraft) {}},
-	{"newer URI", "", func(_ testing.TB, d *grantDraft) { d.record.permissions = NewerPermissionsURI }},
+	{"newer URI", "", func(_ testing.TB, d *grantDraft) { d.record.permissions = dwn.NewerPermissionsURI }},
 	{"URI spelled otherwise", "", func(_ testing.TB, d *grantDraft) {
 		d.record.permissions = "HTTPS://TBD.website:443/dwn/permissions/?a#b"
 	}},

@@ -31,7 +31,7 @@ func MayPush(d Decision, m *dwn.Message, initial *dwn.Attributes) error {
 		return nil
 	}
 	at, ok := placeOf(m, initial)
-	if !ok || isPermissions(at.Protocol) || !d.Read.Matches(at) || !d.maySign(m, at) {
+	if !ok || dwn.IsPermissions(at.Protocol) || !d.Read.Matches(at) || !d.maySign(m, at) {
 		return ErrForbidden
 	}
 	return nil

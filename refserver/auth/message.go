@@ -168,19 +168,13 @@ func (d delegation) grantee() (string, error) {
 	switch attr := d.grant.Attributes(); {
 	case attr.Interface == "Permissions" && attr.Method == "Grant":
 		return d.olderGrantee()
-	case attr.Interface == "Records" && attr.Method == "Write" && isPermissions(attr.Protocol) && attr.ProtocolPath == "grant":
+	case attr.Interface == "Records" && attr.Method == "Write" && dwn.IsPermissions(attr.Protocol) && attr.ProtocolPath == grantPath:
 		if err := d.checkData(); err != nil {
 			return "", err
 		}
 		return attr.Recipient, nil
 	}
 	return "", fmt.Errorf("%w: it is not a permission grant", ErrSignature)
-}
-
-// isPermissions reports whether a normalised URI is one of the two under which
-// SDKs keep grants.
-func isPermissions(protocol string) bool {
-	return protocol == "https://tbd.website/dwn/permissions" || protocol == "https://identity.foundation/dwn/permissions"
 }
 
 // checkData compares the record data of a grant with the CID that the grantor

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"fmt"
 	"strings"
 )
 
@@ -19,7 +18,7 @@ func (m Methods) Resolve(ctx context.Context, did string) (Document, error) {
 	method, _, _ := strings.Cut(strings.TrimPrefix(did, "did:"), ":")
 	r := m[method]
 	if r == nil {
-		return Document{}, fmt.Errorf("%s: %w", clip(did), ErrUnsupportedMethod)
+		return Document{}, unsupported(did)
 	}
 	return r.Resolve(ctx, did)
 }

@@ -34,7 +34,7 @@ func actor(t testing.TB, name string) *Signer {
 
 // protocolURL returns what P, Q, X and Y stand for; other texts are "".
 func protocolURL(name string) string {
-	return map[string]string{"P": "https://p.example", "Q": "https://q.example", "X": PermissionsURI, "Y": NewerPermissionsURI}[name]
+	return map[string]string{"P": "https://p.example", "Q": "https://q.example", "X": dwn.PermissionsURI, "Y": dwn.NewerPermissionsURI}[name]
 }
 
 // messageSpec is a message as the table describes it.
@@ -127,7 +127,7 @@ func unsignedBy(s *Signer) map[string]any {
 // says is elsewhere, its ID is what counts.
 func embedded(t testing.TB, n int, by string) *dwn.Message {
 	t.Helper()
-	m, _ := messageSpec{kind: "write", by: by, protocol: PermissionsURI, path: grantPath, day: int64(n)}.build(t)
+	m, _ := messageSpec{kind: "write", by: by, protocol: dwn.PermissionsURI, path: grantPath, day: int64(n)}.build(t)
 	return m
 }
 

@@ -163,7 +163,7 @@ func (w *world) pushes(r Request, reader NamedGrant, x worldMessage) bool {
 		return false
 	case r.Signer == r.Tenant:
 		return true
-	case s.kind == "configure" || x.at.Protocol == PermissionsURI || !inside(reader, x.at) || !r.Scope.Matches(x.at):
+	case s.kind == "configure" || x.at.Protocol == dwn.PermissionsURI || !inside(reader, x.at) || !r.Scope.Matches(x.at):
 		return false
 	case s.kind != "write" && s.first == nil:
 		return false

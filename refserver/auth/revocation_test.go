@@ -1,12 +1,16 @@
 package auth
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/dwn-sync/dwnsync/engine/dwn"
+)
 
 const revokedGrant = "bafyreihluktesmiiq6qoynurvhqu3ik45h5yidxhk226ps2263tyska3mi"
 
 var spoiledRevocations = []spoil{
 	{"nothing changed", "", func(testing.TB, *grantDraft) {}},
-	{"newer URI", "", func(_ testing.TB, d *grantDraft) { d.record.permissions = NewerPermissionsURI }},
+	{"newer URI", "", func(_ testing.TB, d *grantDraft) { d.record.permissions = dwn.NewerPermissionsURI }},
 	{"data that are no JSON", "", func(_ testing.TB, d *grantDraft) { d.record.data = []byte("bye") }},
 	{"through a grant", "", func(t testing.TB, d *grantDraft) {
 		throughGrant(t, d)

@@ -140,7 +140,7 @@ func webURL(did string) (string, error) {
 	}
 	id, ok := strings.CutPrefix(did, "did:web:")
 	if !ok {
-		return "", fmt.Errorf("%s: %w", clip(did), ErrUnsupportedMethod)
+		return "", unsupported(did)
 	}
 	host, rest, deep := strings.Cut(id, ":")
 	host, err := webHost(host)

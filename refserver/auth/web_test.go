@@ -19,16 +19,17 @@ import (
 
 func TestWebURL(t *testing.T) {
 	for did, want := range map[string]string{
-		"did:web:w3c-ccg.github.io":                 "https://w3c-ccg.github.io/.well-known/did.json",
-		"did:web:w3c-ccg.github.io:user:alice":      "https://w3c-ccg.github.io/user/alice/did.json",
-		"did:web:example.com%3A3000":                "https://example.com:3000/.well-known/did.json",
-		"did:web:example.com%3a3000:user:alice":     "https://example.com:3000/user/alice/did.json",
-		"did:web:xn--bcher-kva.example:a%20b":       "https://xn--bcher-kva.example/a%20b/did.json",
-		"did:web:a.b.c.d1:..a:.a.:-":                "https://a.b.c.d1/..a/.a./-/did.json",
-		"did:web:localhost%3A8443":                  "https://localhost:8443/.well-known/did.json",
-		"did:web:example.com:caf%C3%A9":             "https://example.com/caf%C3%A9/did.json",
-		"did:web:example.com:a%40b%3A1":             "https://example.com/a@b:1/did.json",
-		"did:web:" + strings.Repeat("a", 63) + ".b": "https://" + strings.Repeat("a", 63) + ".b/.well-known/did.json",
+		"did:web:w3c-ccg.github.io":                  "https://w3c-ccg.github.io/.well-known/did.json",
+		"did:web:w3c-ccg.github.io:user:alice":       "https://w3c-ccg.github.io/user/alice/did.json",
+		"did:web:example.com%3A3000":                 "https://example.com:3000/.well-known/did.json",
+		"did:web:example.com%3a3000:user:alice":      "https://example.com:3000/user/alice/did.json",
+		"did:web:xn--bcher-kva.example:a%20b":        "https://xn--bcher-kva.example/a%20b/did.json",
+		"did:web:a.b.c.d1:..a:.a.:-":                 "https://a.b.c.d1/..a/.a./-/did.json",
+		"did:web:localhost%3A8443":                   "https://localhost:8443/.well-known/did.json",
+		"did:web:example.com:caf%C3%A9":              "https://example.com/caf%C3%A9/did.json",
+		"did:web:example.com:a%40b%3A1":              "https://example.com/a@b:1/did.json",
+		"did:web:" + strings.Repeat("a", 63) + ".b":  "https://" + strings.Repeat("a", 63) + ".b/.well-known/did.json",
+		"did:web:" + strings.Repeat("a.", 126) + "a": "https://" + strings.Repeat("a.", 126) + "a/.well-known/did.json", // 253 characters
 	} {
 		if got, err := webURL(did); err != nil || got != want {
 			t.Errorf("%s: got %s, %v, want %s", did, got, err, want)
@@ -71,6 +72,13 @@ func TestWebURLRefuses(t *testing.T) {
 	if len(bad) < 160 {
 		t.Fatalf("%d cases, want 160", len(bad))
 	}
+	for _, host := range []string{
+		strings.Repeat("a.", 126) + "aa",                                                                                               // 254 characters
+		"%EF%BC%91%EF%BC%92%EF%BC%97.0.0.1", "127%E3%80%820.0.1", "%E2%93%9Bocalhost", "b%C3%BCcher.example", "xn--bcher-kva.example.", // what IDNA would make of them
+		"%5B64%3Aff9b%3A%3A7f00%3A1%5D", "%5B2002%3A7f00%3A1%3A%3A%5D", "%5Bfc00%3A%3A1%5D", "fc00--1.0",
+	} {
+		bad = append(bad, "did:web:"+host)
+	}
 	for _, did := range bad {
 		if got, err := webURL(did); !errors.Is(err, ErrDID) {
 			t.Errorf("%s: got %s, %v, want %v", did, got, err, ErrDID)
@@ -92,6 +100,7 @@ func hostileAddresses() []string {
 		"198.51.100.7", "203.0.113.9", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
 		"::", "::1", "::2", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:8.8.8.8", "::ffff:0:127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::808:808", "64:ff9b:1::1",
 		"100::1", "2001::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:2::1", "2001:10::1", "2001:20::1", "2001:db8::1", "2002:7f00:1::1", "2002:808:808::1",
+		"0.255.255.255", "192.0.2.255", "192.88.99.255", "198.51.100.255", "203.0.113.255", "2001:1ff:ffff::1", // the last of their blocks
 		"3fff::1", "3fff:fff::1", "5f00::1", "fc00::1", "fd00:ec2::254", "fdff::1", "fe80::1", "febf::1", "fec0::1", "ff02::1", "ff0e::1",
 	}
 }
@@ -110,7 +119,7 @@ func TestGuard(t *testing.T) {
 			t.Errorf("%s does not pass for public", text)
 		}
 	}
-	for _, c := range [][2]string{{"tcp6", "[2606:4700::1111%eth0]:443"}, {"tcp4", "8.8.8.8"}, {"tcp4", "name:443"}, {"udp4", "8.8.8.8:443"}, {"unix", "/run/a"}, {"tcp4", ""}} {
+	for _, c := range [][2]string{{"tcp6", "[2606:4700::1111%eth0]:443"}, {"tcp4", "8.8.8.8"}, {"tcp4", "name:443"}, {"udp4", "8.8.8.8:443"}, {"unix", "/run/a"}, {"tcp4", ""}, {"tcp6", "[::ffff:8.8.8.8]:443"}} {
 		if err := (guard{}).control(c[0], c[1], nil); !errors.Is(err, errGuarded) {
 			t.Errorf("%s %s: got %v, want %v", c[0], c[1], err, errGuarded)
 		}

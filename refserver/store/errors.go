@@ -17,8 +17,6 @@ var (
 	ErrDataMismatch = errors.New("data does not match")
 	// ErrRevoked: the tenant has revoked a grant that a write relied on.
 	ErrRevoked = errors.New("grant is revoked")
-	// ErrTooManySecrets: the tenant has MaxSecrets labels with a secret.
-	ErrTooManySecrets = errors.New("too many secrets")
 	// ErrFoldName: not the name of a fold: empty, or longer than MaxFoldName.
 	ErrFoldName = errors.New("malformed name of a fold")
 )

@@ -10,8 +10,9 @@ import (
 // Grants finds the permission grants among a tenant's messages, and whether they
 // are revoked, and lets nothing be written under one that is. Apart from that it decides
 // nothing: who made a grant, for whom, for what and until when is for the caller to look
-// at. A revocation counts for ever, whatever becomes of its record, and so does a delete of
-// the grant's own record; both are meant where it says revoked.
+// at. A revocation counts for ever, whatever becomes of its record, and so does the tenant's
+// own delete of the grant's record; both are meant where it says revoked (see Ends). What
+// others delete ends no grant.
 //
 // Where a store was written by a version that had no grants, or last by such a one, the
 // first question about a tenant's grants reads the part of its log that was not looked
@@ -19,7 +20,7 @@ import (
 // ErrFull.
 type Grants interface {
 	// Grant returns the initial write of the grant that recordID names, with its inline
-	// data, and whether the tenant has revoked it (see Revokes). Of several initial writes,
+	// data, and whether the tenant has revoked it. Of several initial writes,
 	// it is the one that Keys goes by. A record that is not stored, or no grant, is
 	// ErrNotFound.
 	Grant(ctx context.Context, recordID string) (entry Entry, revoked bool, err error)
@@ -36,7 +37,7 @@ type Grants interface {
 	// stored is not revoked.
 	PutUnder(ctx context.Context, batch []Entry, grants []string) ([]Outcome, error)
 	// Lend notes that something derived from the tenant's secret is handed out under these
-	// grants: the transaction that stores a revocation of one of them then also makes the
+	// grants: the transaction that stores what ends one of them then also makes the
 	// secret the next generation. ErrRevoked where one is revoked. It writes once for a grant.
 	Lend(ctx context.Context, grants []string) error
 }
@@ -65,6 +66,16 @@ func Revokes(m *dwn.Message, tenant string) (recordID string, ok bool) {
 	}
 	recordID = m.ParentID()
 	return recordID, recordID != ""
+}
+
+// Ends returns the record ID of the grant that m ends for the tenant, if a grant is what
+// that record is, and false if m can end none: a revocation ends one, and so does a
+// Records.Delete of its record whose author is the tenant.
+func Ends(m *dwn.Message, tenant string) (recordID string, ok bool) {
+	if m.Interface() == "Records" && m.Method() == "Delete" && m.Author() == tenant {
+		return m.RecordID(), true
+	}
+	return Revokes(m, tenant)
 }
 
 func isPermission(m *dwn.Message, path string) bool {

@@ -51,9 +51,11 @@ type Tenant interface {
 	Messages
 	Records
 	Data
+	Owed
 	Secrets
 	Folds
 	Grants
+	Quotas
 }
 
 // Messages are a tenant's messages and the log of their arrival.
@@ -62,7 +64,8 @@ type Messages interface {
 	// returns an outcome for every entry, in order. The same message may come
 	// more than once. A batch above MaxBatch or MaxBatchBytes is ErrBatch. A
 	// message that is not stored by nodes, or data that does not fit its message
-	// (ErrDataMismatch), is an *EntryError. After an error of the disk, or a cut
+	// (ErrDataMismatch), is an *EntryError. Where entries do not fit into the tenant's quota
+	// it is a *QuotaError. After an error of the disk, or a cut
 	// of the process, the outcome is unknown until Put is repeated, which does no
 	// harm.
 	Put(ctx context.Context, batch []Entry) ([]Outcome, error)
@@ -104,7 +107,9 @@ type Data interface {
 	// PutData stores the data that c names and r yields, in constant memory.
 	// Nothing of it can be seen before all of it has been read and its CID and
 	// size verified: ErrDataMismatch. ErrNotFound means that no message of this
-	// tenant names c. Where the data is held already, nothing is read from r.
+	// tenant names c. ErrQuota means that it does not fit into the tenant's quota; where no size
+	// that a message states for it would, nothing is read from r. Where the data is held
+	// already, nothing is read from r either.
 	PutData(ctx context.Context, c cid.Cid, r io.Reader) error
 	// NamedBy yields the messages that name the data c, in no particular order. It reads
 	// them in short transactions, as Get does.
@@ -125,8 +130,9 @@ type Secrets interface {
 	// Secret returns the secret of a label, and false where there is none yet.
 	Secret(ctx context.Context, label []byte) (Secret, bool, error)
 	// KeepSecret stores offered as the label's secret unless the one held already
-	// beats it, and returns which of the two is held now. It is ErrTooManySecrets for
-	// a new label when the tenant has MaxSecrets of them.
+	// beats it, and returns which of the two is held now. For a new label when the tenant
+	// has MaxSecrets of them, the secret of some other label goes. Nothing but bytes is lost
+	// with it: the next sync of its part is given one again, and compares more.
 	KeepSecret(ctx context.Context, label []byte, offered Secret) (Secret, error)
 }
 

@@ -15,11 +15,8 @@ func (t *tenantCheck) note(m *dwn.Message) {
 	if store.IsGrant(m) {
 		t.granted[m.RecordID()] = true
 	}
-	if record, ok := store.Revokes(m, t.found.Tenant); ok {
-		t.revoked[record] = true
-	}
-	if m.Interface() == "Records" && m.Method() == "Delete" {
-		t.revoked[m.RecordID()] = true // if it is a grant's
+	if record, ok := store.Ends(m, t.found.Tenant); ok {
+		t.revoked[record] = true // if it is a grant's
 	}
 }
 

@@ -133,16 +133,14 @@ func runRevoke(ctx context.Context, s std, f *flags) error {
 	if err != nil {
 		return err
 	}
-	list, err := to.grants(ctx, s, args, signer.DID())
+	g, err := to.grant(ctx, s, args, signer.DID(), *id)
+	if notThere(err) {
+		return fmt.Errorf("there is no grant %s of %s", *id, signer.DID())
+	}
 	if err != nil {
 		return err
 	}
-	at := slices.IndexFunc(list, func(g auth.NamedGrant) bool { return g.ID == *id })
-	if at < 0 {
-		return fmt.Errorf("there is no grant %s of %s", *id, signer.DID())
-	}
-	g := list[at].Grant
-	m, data, err := auth.MakeRevocation(signer, g, *description, max(time.Now().UnixMicro(), g.Granted+1))
+	m, data, err := auth.MakeRevocation(signer, g.Grant, *description, max(time.Now().UnixMicro(), g.Granted+1))
 	if err == nil {
 		err = to.put(ctx, s, args, signer, store.Entry{Message: m, Data: data})
 	}

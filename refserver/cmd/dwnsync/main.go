@@ -61,14 +61,14 @@ func commands() []command {
 		{"export", "-dir D [-tenant DID] [-scope JSON]", "write messages as JSON lines", runExport},
 		{"serve", "-dir D -addr HOST:PORT [-peer URL -every 5m -key JWK.json]", "run a node over HTTP", runServe},
 		{"sync", "-dir D -key JWK.json -tenant DID [-grant ID,...] [-scope JSON] [-json] URL", "sync with the node at URL", runSync},
-		{"explain", "-dir D -key JWK.json -tenant DID [-scope JSON] [-direction D] [-json] URL", "tell what a sync with the node at URL would cost, by which strategy, and move no message", runExplain},
+		{"explain", "-dir D -key JWK.json -tenant DID [-grant ID,...] [-scope JSON] [-direction D] [-json] URL", "tell what a sync with the node at URL would cost, by which strategy, and move no message", runExplain},
 		{"ids", "-dir D -tenant DID [-scope JSON]", "print the sorted CIDs, one a line", runIDs},
 		{"root", "-dir D -tenant DID", "print count and SHA-256 over the sorted IDs", runRoot},
 		{"fsck", "-dir D [-tenant DID] [-rebuild] [-json]", "verify messages and summaries, and make summaries again", runFsck},
 		{"rotate", "-dir D -tenant DID [-json]", "give a tenant's summaries a new secret, which other nodes take over", runRotate},
 		{"grant", "-key JWK.json -to DID [-can Messages.Read] [-protocol URL] [-lasts 720h] [-json] -dir D | URL", "let another DID do something with the messages of the key's DID", runGrant},
-		{"revoke", "-key JWK.json -grant ID -dir D | URL", "end a grant", runRevoke},
-		{"grants", "[-json] -dir D -tenant DID | -key JWK.json URL", "list grants, and which are good", runGrants},
+		{"revoke", "-key JWK.json -grant ID -dir D | URL", "end a grant of the key's DID, also in syncs under way", runRevoke},
+		{"grants", "[-json] -dir D -tenant DID | -key JWK.json URL", "list a tenant's grants, and which are good", runGrants},
 		{"version", "", "print the versions of program, wire format and build", runVersion},
 	}
 }

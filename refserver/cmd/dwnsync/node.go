@@ -8,6 +8,7 @@ import (
 
 	"github.com/dwn-sync/dwnsync/refserver"
 	"github.com/dwn-sync/dwnsync/refserver/store"
+	"github.com/dwn-sync/dwnsync/refserver/store/badger"
 	"github.com/dwn-sync/dwnsync/refserver/summaries"
 )
 
@@ -24,8 +25,22 @@ func openNode(dir string, create bool, log *slog.Logger) (folderNode, error) {
 	if err != nil {
 		return folderNode{}, err
 	}
+	return nodeOf(s, log), nil
+}
+
+// openBounded is openNode for a server: the node is made if there is none, and each tenant has
+// a quota.
+func openBounded(dir string, quota store.Quota, log *slog.Logger) (folderNode, error) {
+	s, err := badger.Open(dir, badger.Options{Quota: quota})
+	if err != nil {
+		return folderNode{}, err
+	}
+	return nodeOf(s, log), nil
+}
+
+func nodeOf(s store.Store, log *slog.Logger) folderNode {
 	keeper := summaries.Open(s, summaries.Options{Logger: log})
-	return folderNode{refserver.Node{Store: s, Keeper: keeper}, log}, nil
+	return folderNode{refserver.Node{Store: s, Keeper: keeper}, log}
 }
 
 // close saves the summaries and closes the store. Those that could not be saved are made

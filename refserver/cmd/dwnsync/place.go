@@ -45,6 +45,29 @@ func (p messagePlace) put(ctx context.Context, s std, args []string, signer *aut
 	return errors.Join(err, node.close())
 }
 
+// grant reads the grant of that record ID of the tenant whose key signs.
+func (p messagePlace) grant(ctx context.Context, s std, args []string, did, recordID string) (auth.NamedGrant, error) {
+	if len(args) > 0 {
+		client, err := newClient(args, *p.key, did)
+		if err != nil {
+			return auth.NamedGrant{}, err
+		}
+		return client.Grant(ctx, recordID)
+	}
+	node, err := openNode(*p.dir, false, warnings(s.err))
+	if err != nil {
+		return auth.NamedGrant{}, err
+	}
+	g, err := node.Grant(ctx, did, recordID)
+	return g, errors.Join(err, node.close())
+}
+
+// notThere reports whether err is that of a place which does not have what was asked for.
+func notThere(err error) bool {
+	p, refused := errors.AsType[*refserver.Problem](err)
+	return errors.Is(err, store.ErrNotFound) || refused && p.Code == "not-found"
+}
+
 // grants reads the grants of the tenant whose key signs, or of did where they are in a folder.
 func (p messagePlace) grants(ctx context.Context, s std, args []string, did string) ([]auth.NamedGrant, error) {
 	if len(args) > 0 {

@@ -34,6 +34,7 @@ type serveFlags struct {
 	rotateEvery, checkEvery  *time.Duration
 	keepMiB                  *int64
 	web                      webFlags
+	quota                    quotaFlags
 }
 
 // runServe runs a node until it is told to stop.
@@ -55,6 +56,7 @@ func runServe(ctx context.Context, s std, f *flags) error {
 			"mean `time` between two checks of the tenants' summaries against what is stored, which mend them; 0 is never"),
 		keepMiB: f.Int64("keep", engine.DefaultSegmentBytes>>20, "`MiB` of memory for the filters of others, so that they next send only what has changed"),
 		web:     f.didWeb(),
+		quota:   f.quota(),
 	}
 	if _, err := f.parse(0); err != nil {
 		return err
@@ -63,7 +65,7 @@ func runServe(ctx context.Context, s std, f *flags) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(s.err, nil))
-	node, err := openNode(*opt.dir, true, log)
+	node, err := openBounded(*opt.dir, opt.quota.quota(), log)
 	if err != nil {
 		return err
 	}
@@ -91,7 +93,7 @@ func (o serveFlags) check(f *flags) error {
 	if _, err := engine.ParseStrategy(*o.strategy); err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
-	return nil
+	return o.quota.check()
 }
 
 // segmentBytes is -keep as refserver.ServerOptions have it.

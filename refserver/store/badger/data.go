@@ -120,10 +120,15 @@ func (t *tenant) NamedBy(ctx context.Context, c cid.Cid) iter.Seq2[dwn.ID, error
 
 // WantedData implements store.Data.
 func (t *tenant) WantedData(ctx context.Context) iter.Seq2[store.Wanted, error] {
+	return t.wanted(ctx, t.keys.prefix(kindWanted))
+}
+
+// wanted yields the rows w or q under prefix.
+func (t *tenant) wanted(ctx context.Context, prefix []byte) iter.Seq2[store.Wanted, error] {
 	return func(yield func(store.Wanted, error) bool) {
 		var from []byte
 		for {
-			page, next, err := t.wantedPage(ctx, from)
+			page, next, err := t.wantedPage(ctx, prefix, from)
 			for _, wanted := range page {
 				if !yield(wanted, nil) {
 					return
@@ -143,9 +148,9 @@ func (t *tenant) WantedData(ctx context.Context) iter.Seq2[store.Wanted, error] 
 
 // wantedPage reads a page of what is wanted from the key from on, and returns
 // the key where the next one begins, nil after the last.
-func (t *tenant) wantedPage(ctx context.Context, from []byte) (page []store.Wanted, next []byte, err error) {
+func (t *tenant) wantedPage(ctx context.Context, prefix, from []byte) (page []store.Wanted, next []byte, err error) {
 	err = t.store.view(ctx, func(txn *dgraph.Txn) error {
-		return scan(txn, t.keys.prefix(kindWanted), from, func(item *dgraph.Item) error {
+		return scan(txn, prefix, from, func(item *dgraph.Item) error {
 			if len(page) == pageSize {
 				next = item.KeyCopy(nil)
 				return errStop

@@ -41,7 +41,7 @@ func (t *tenant) grant(txn *dgraph.Txn, record digest) (g store.Grant, err error
 		// What is missing is missing by damage: this must not read like a grant that nobody made.
 		return store.Grant{}, corrupt("grant with the initial write at position %d: %v", row.position, err)
 	}
-	g.Revoked, err = ended(txn, t.keys, record)
+	g.Revoked, err = t.ended(txn, record)
 	return g, err
 }
 
@@ -97,7 +97,7 @@ func (t *tenant) grantsFrom(ctx context.Context, from []byte) (page []store.Gran
 // stored meanwhile conflicts with: a scan would not see that a row appears.
 func (t *tenant) checkGrants(txn *dgraph.Txn, grants []string) error {
 	for _, recordID := range grants {
-		revoked, err := ended(txn, t.keys, recordDigest(recordID))
+		revoked, err := t.ended(txn, recordDigest(recordID))
 		if err != nil {
 			return err
 		}
@@ -108,14 +108,42 @@ func (t *tenant) checkGrants(txn *dgraph.Txn, grants []string) error {
 	return nil
 }
 
-// ended reports whether a grant is revoked or its record was deleted.
-func ended(txn *dgraph.Txn, keys keyspace, record digest) (bool, error) {
-	revoked, err := has(txn, keys.revoked(record))
+// ended reports whether a grant is revoked or the tenant has deleted its record. Every delete
+// of the record writes row r, so that is what it conflicts with.
+func (t *tenant) ended(txn *dgraph.Txn, record digest) (bool, error) {
+	revoked, err := has(txn, t.keys.revoked(record))
 	if err != nil || revoked {
 		return revoked, err
 	}
-	row, err := readRecord(txn, keys, record)
-	return row.deletes > 0, err
+	row, err := readRecord(txn, t.keys, record)
+	if err != nil || row.deletes == 0 {
+		return false, err
+	}
+	return t.deletedByTenant(txn, record)
+}
+
+// deletedByTenant reports whether the tenant is the author of a delete of the record.
+func (t *tenant) deletedByTenant(txn *dgraph.Txn, record digest) (bool, error) {
+	var positions []uint64 // a transaction that writes has one scan at a time
+	err := scan(txn, t.keys.deletes(record), nil, func(item *dgraph.Item) error {
+		positions = append(positions, lastNumber(item.Key()))
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	r := t.reader(1)
+	for _, position := range positions {
+		row, err := r.row(txn, position)
+		if err != nil {
+			return false, err
+		}
+		own, err := r.own(txn, row)
+		if err != nil || own.Author == t.did {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // Lend implements store.Grants.

@@ -149,13 +149,45 @@ func TestRevocationConflicts(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := &writer{txn: revoking, keys: have.keys, row: tenantRow{did: did}}
-		err := errors.Join(w.noteGrant(revocation, revocation.Attributes()), revoking.Commit(), under.Set(have.keys.wanted(digest{}), []byte{1}))
-		if err != nil {
+		if err := w.noteGrant(revocation, revocation.Attributes()); err != nil {
 			t.Fatal(err)
 		}
-		relies := len(grants) > 0 && grants[len(grants)-1] == record
-		if err := under.Commit(); errors.Is(err, dgraph.ErrConflict) != relies {
-			t.Errorf("a write under %v and the revocation of %s: %v", grants, record, err)
+		checkConflict(t, have, under, revoking, len(grants) > 0 && grants[len(grants)-1] == record)
+	}
+}
+
+// checkConflict checks whether a write under grants conflicts with what ends one of them.
+func checkConflict(t *testing.T, have *tenant, under, ending *dgraph.Txn, want bool) {
+	t.Helper()
+	if err := errors.Join(ending.Commit(), under.Set(have.keys.wanted(digest{}), []byte{1})); err != nil {
+		t.Fatal(err)
+	}
+	if err := under.Commit(); errors.Is(err, dgraph.ErrConflict) != want {
+		t.Errorf("a write and the end of its grant: %v, want a conflict: %v", err, want)
+	}
+}
+
+// TestDeleteConflicts is TestRevocationConflicts of the tenant's delete of a grant's record.
+func TestDeleteConflicts(t *testing.T) {
+	did, entries := permissionSamples(t)
+	var deletion *dwn.Message
+	for _, entry := range entries {
+		if _, ok := store.Revokes(entry.Message, did); !ok {
+			if _, ends := store.Ends(entry.Message, did); ends {
+				deletion = entry.Message
+			}
 		}
+	}
+	for _, record := range []string{deletion.RecordID(), "bafyother"} {
+		have := tenantOf(openTest(t, t.TempDir(), Options{}), did)
+		under, deleting := have.store.db.NewTransaction(true), have.store.db.NewTransaction(true)
+		if err := have.checkGrants(under, []string{record}); err != nil {
+			t.Fatal(err)
+		}
+		w := &writer{txn: deleting, keys: have.keys, row: tenantRow{did: did, last: 1}}
+		if err := w.link(deletion, &logRow{}); err != nil {
+			t.Fatal(err)
+		}
+		checkConflict(t, have, under, deleting, record == deletion.RecordID())
 	}
 }

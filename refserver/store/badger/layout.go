@@ -17,11 +17,11 @@ const layoutVersion = 1
 // A folder holds the file DWNSYNC, which marks it as ours, the folder messages, which
 // is Badger's, and the file acknowledged (see the type). Numbers in keys are big-endian, in rows unsigned
 // varints in their shortest form. Rows begin with the version of their own form, now
-// 1, where they have more than one field.
+// 1 (the tenant row 2), where they have more than one field.
 //
 //	rows of the node
 //	00                         layout version
-//	01 tenant                  tenant row: DID, last position, number of messages
+//	01 tenant                  tenant row: DID, last position, number of messages, their bytes and those of their data
 //	02 upload                  tenant: an upload under way, or chunks that nothing refers to any more
 //	03                         number of the last transaction that was acknowledged (see acknowledged)
 //	04                         seal key: 32 random bytes
@@ -35,6 +35,8 @@ const layoutVersion = 1
 //	d record position          nothing: the record's deletes by their position
 //	n data size ID             nothing: message ID names this data and states this size
 //	w data                     data that is wanted: its size and CID
+//	q signer data              data that signer, who is not the tenant, is asked for: its size and CID
+//	p signer data              nothing: signer has sent this data
 //	x data                     data that is held: its size, and its bytes or the upload that has them
 //	c upload index             chunk of 256 KiB of an upload
 //	s                          secret of the tenant
@@ -46,7 +48,7 @@ const layoutVersion = 1
 //	f name                     saved fold: position, size, the upload that has its bytes, checksum (see foldSum)
 //
 // tenant is the SHA-256 of the DID, record that of the recordId, data that of
-// the binary CID, name that of a fold's name, label that of a label, upload 16 random bytes. They have one width each, so no key of one
+// the binary CID, signer that of its DID, name that of a fold's name, label that of a label, upload 16 random bytes. They have one width each, so no key of one
 // tenant, record or CID can be the prefix of another's, whatever DIDs an adversary
 // makes. The tenant has all 32 bytes: with 16, two DIDs that share their rows
 // could be found by 2^64 work, and tables store the common prefix of neighbouring keys
@@ -75,9 +77,17 @@ const layoutVersion = 1
 // what ties a write under a grant to its revocation: the one writes it, the other reads it by
 // its key, so Badger lets only one of two such transactions commit.
 //
-// Stores of before there were folds, numbers, seal keys, grants and labels have no rows f, 03,
-// 04, g, v, i and s label, and versions of before ignore them, so the layout's version is
-// the same. What such a version appends to the log, row i shows.
+// A message writes row q when it is accepted, unless row p is there, and row p takes the
+// place of row q. Whether the data is held plays no part: the two rows tell only what
+// the signer did.
+//
+// Stores of before there were folds, numbers, seal keys, grants, labels and what signers are
+// asked for have no rows f, 03, 04, g, v, i, s label, q and p, and versions of before ignore
+// them, so the layout's version is the same. What such a version appends to the log, row i
+// shows; what its messages name, no signer is asked for.
+//
+// A tenant row of version 1 has no bytes: they count from the next write on, so what was written
+// before does not count against a quota. Versions of before refuse a row of version 2.
 const (
 	rowLayout       byte = 0x00
 	rowTenant       byte = 0x01
@@ -93,6 +103,8 @@ const (
 	kindDelete  byte = 'd'
 	kindNames   byte = 'n'
 	kindWanted  byte = 'w'
+	kindOwed    byte = 'q'
+	kindSent    byte = 'p'
 	kindData    byte = 'x'
 	kindChunk   byte = 'c'
 	kindSecret  byte = 's'
@@ -110,6 +122,7 @@ type (
 
 func dataDigest(c cid.Cid) digest     { return sha256.Sum256(c.Bytes()) }
 func recordDigest(text string) digest { return sha256.Sum256([]byte(text)) }
+func signerDigest(did string) digest  { return sha256.Sum256([]byte(did)) }
 func nameDigest(name string) digest   { return sha256.Sum256([]byte(name)) }
 
 func layoutKey() []byte { return []byte{rowLayout} }
@@ -178,6 +191,15 @@ func (k keyspace) name(d digest, size int64, id dwn.ID) []byte {
 }
 
 func (k keyspace) wanted(d digest) []byte { return append(k.prefix(kindWanted), d[:]...) }
+
+// owedBy returns the start of the keys of all data that a signer is asked for.
+func (k keyspace) owedBy(signer digest) []byte { return append(k.prefix(kindOwed), signer[:]...) }
+
+func (k keyspace) owed(signer, d digest) []byte { return append(k.owedBy(signer), d[:]...) }
+
+func (k keyspace) sent(signer, d digest) []byte {
+	return append(append(k.prefix(kindSent), signer[:]...), d[:]...)
+}
 
 func (k keyspace) data(d digest) []byte { return append(k.prefix(kindData), d[:]...) }
 

@@ -6,6 +6,7 @@ import (
 
 	dgraph "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
+	"github.com/dwn-sync/dwnsync/refserver/store"
 )
 
 // Options says how to open a store. The zero value is ready to use.
@@ -16,6 +17,8 @@ type Options struct {
 	// FreeSpace returns the bytes free on the disk that holds dir. Nil asks the
 	// operating system, where this package knows how to: Linux and macOS.
 	FreeSpace func(dir string) (uint64, error)
+	// Quota is what each tenant may have here. The zero value is no limit.
+	Quota store.Quota
 	// Logger receives what Badger reports. Nil drops it.
 	Logger *slog.Logger
 }

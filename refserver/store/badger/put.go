@@ -3,6 +3,7 @@ package badger
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -35,7 +36,7 @@ func (t *tenant) PutUnder(ctx context.Context, batch []store.Entry, grants []str
 		if err := t.checkGrants(txn, grants); err != nil || len(batch) == 0 {
 			return err
 		}
-		return t.put(txn, batch, outcomes)
+		return t.put(txn, batch, outcomes, len(grants) > 0)
 	})
 	if err != nil {
 		return nil, err
@@ -43,17 +44,25 @@ func (t *tenant) PutUnder(ctx context.Context, batch []store.Entry, grants []str
 	return outcomes, nil
 }
 
-// put writes a batch, sets its outcomes, and returns errUnchanged if nothing was new.
-func (t *tenant) put(txn *dgraph.Txn, batch []store.Entry, outcomes []store.Outcome) error {
+// put writes a batch, sets its outcomes, and returns errUnchanged if nothing was new. Lent
+// says that it is written because of grants.
+func (t *tenant) put(txn *dgraph.Txn, batch []store.Entry, outcomes []store.Outcome, lent bool) error {
 	row, err := t.row(txn)
 	if err != nil {
 		return err
 	}
-	w := &writer{txn: txn, keys: t.keys, row: row}
+	w := &writer{txn: txn, keys: t.keys, row: row, quota: t.store.opt.Quota, lent: lent}
+	var over []int
 	for i, entry := range batch {
-		if outcomes[i], err = w.put(entry); err != nil {
+		outcomes[i], err = w.put(entry)
+		if errors.Is(err, store.ErrQuota) {
+			over = append(over, i) // the others may fit without it
+		} else if err != nil {
 			return err
 		}
+	}
+	if len(over) > 0 {
+		return &store.QuotaError{Over: over}
 	}
 	if w.row == row && !slices.Contains(outcomes, store.DataAdded) {
 		return errUnchanged // what a message wants was noted when it was accepted
@@ -92,11 +101,17 @@ type writer struct {
 	txn  *dgraph.Txn
 	keys keyspace
 	row  tenantRow // as it will be at the end
+	// Where entries are put: what the tenant may have, and whether it is written because of grants.
+	quota store.Quota
+	lent  bool
 }
 
 func (w *writer) put(entry store.Entry) (store.Outcome, error) {
 	known, err := has(w.txn, w.keys.message(entry.Message.ID(), 0))
 	if err != nil {
+		return 0, err
+	}
+	if err := w.checkQuota(entry, known); err != nil {
 		return 0, err
 	}
 	if !known {
@@ -121,6 +136,7 @@ func (w *writer) put(entry store.Entry) (store.Outcome, error) {
 func (w *writer) accept(m *dwn.Message) error {
 	w.row.last++
 	w.row.count++
+	w.row.bytes += int64(len(m.CBOR()))
 	if err := w.putBytes(m); err != nil {
 		return err
 	}
@@ -174,8 +190,10 @@ func (w *writer) link(m *dwn.Message, row *logRow) error {
 		if err := w.txn.Set(w.keys.delete(record, w.row.last), nil); err != nil {
 			return err
 		}
-		if err := w.endGrant(record); err != nil {
-			return err
+		if _, ends := store.Ends(m, w.row.did); ends {
+			if err := w.endGrant(record); err != nil {
+				return err
+			}
 		}
 	case known.position == 0 || bytes.Compare(id[:], known.initial[:]) < 0:
 		row.rescopes = known.deletes > 0
@@ -209,12 +227,16 @@ func (w *writer) putData(entry store.Entry, known bool) (bool, error) {
 		if err := w.txn.Set(w.keys.name(d, named.Size, entry.Message.ID()), nil); err != nil {
 			return false, err
 		}
+		if err := w.owe(entry.Message.Signer(), store.Wanted(named)); err != nil {
+			return false, err
+		}
 	}
 	held, err := has(w.txn, w.keys.data(d))
 	if err != nil || held {
 		return false, err
 	}
 	if entry.Data != nil {
+		w.row.bytes += int64(len(entry.Data))
 		return true, keepInline(w.txn, w.keys, d, entry.Data)
 	}
 	return false, w.want(d, store.Wanted(named))
@@ -239,13 +261,18 @@ func showData(txn *dgraph.Txn, keys keyspace, d digest, row dataRow) error {
 	return txn.Delete(keys.wanted(d))
 }
 
-// want notes that data above the inline limit is missing. Of several sizes that
-// messages state for it, the row has the largest.
+// want notes that data above the inline limit is missing.
 func (w *writer) want(d digest, wanted store.Wanted) error {
 	if wanted.Size <= dwn.MaxInlineData {
 		return nil
 	}
-	value, err := read(w.txn, w.keys.wanted(d))
+	return w.setWanted(w.keys.wanted(d), wanted)
+}
+
+// setWanted writes a row w or q. Of several sizes that messages state for the data, it has
+// the largest.
+func (w *writer) setWanted(key []byte, wanted store.Wanted) error {
+	value, err := read(w.txn, key)
 	if err != nil {
 		return err
 	}
@@ -255,5 +282,5 @@ func (w *writer) want(d digest, wanted store.Wanted) error {
 			return err
 		}
 	}
-	return w.txn.Set(w.keys.wanted(d), appendWanted(nil, wanted))
+	return w.txn.Set(key, appendWanted(nil, wanted))
 }

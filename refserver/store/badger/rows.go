@@ -12,18 +12,41 @@ import (
 type tenantRow struct {
 	last  uint64 // newest position of the log, 0 before the first
 	count uint64 // messages
+	bytes int64  // see store.Quota; 0 in the rows of before they were counted
 	did   string
 }
 
+// tenantRowVersion is that of a row with bytes. Without any it is rowVersion.
+const tenantRowVersion = 2
+
 func (r tenantRow) append(dst []byte) []byte {
-	dst = binary.AppendUvarint(append(dst, rowVersion), r.last)
-	return appendText(binary.AppendUvarint(dst, r.count), r.did)
+	version := byte(rowVersion)
+	if r.bytes != 0 {
+		version = tenantRowVersion
+	}
+	dst = binary.AppendUvarint(append(dst, version), r.last)
+	dst = binary.AppendUvarint(dst, r.count)
+	if r.bytes != 0 {
+		dst = binary.AppendUvarint(dst, uint64(r.bytes))
+	}
+	return appendText(dst, r.did)
 }
 
 func parseTenantRow(row []byte) (tenantRow, error) {
-	f := versioned(row)
-	r := tenantRow{last: f.number(), count: f.number(), did: string(f.text())}
+	f := &fields{rest: row}
+	version := f.byte()
+	f.bad = f.bad || version != rowVersion && version != tenantRowVersion
+	r := tenantRow{last: f.number(), count: f.number()}
+	if version == tenantRowVersion {
+		r.bytes = f.size()
+		f.bad = f.bad || r.bytes == 0
+	}
+	r.did = string(f.text())
 	return r, f.end("tenant")
+}
+
+func (r tenantRow) usage() store.Usage {
+	return store.Usage{Messages: int64(r.count), Bytes: r.bytes}
 }
 
 // messageRow is part 0 of a message. first aliases the row it was read from.

@@ -46,6 +46,7 @@ func FuzzRows(f *testing.F) {
 	named, _ := m.Data()
 	seeds := [][]byte{
 		tenantRow{last: 300, count: 299, did: "did:key:x"}.append(nil),
+		tenantRow{last: 300, count: 299, bytes: 1 << 40, did: "did:key:x"}.append(nil),
 		messageRow{position: 7, length: 3, first: []byte("abc")}.append(nil),
 		recordRow{position: 1 << 40, initial: m.ID(), deletes: 2}.append(nil),
 		dataRow{size: 2, inline: []byte("ab")}.append(nil),

@@ -1,8 +1,8 @@
 package badger
 
 import (
+	"bytes"
 	"context"
-	"fmt"
 
 	dgraph "github.com/dgraph-io/badger/v4"
 	"github.com/dwn-sync/dwnsync/refserver/store"
@@ -34,7 +34,7 @@ func (t *tenant) KeepSecret(ctx context.Context, label []byte, offered store.Sec
 			return errUnchanged
 		}
 		if !found && len(label) > 0 {
-			if err := t.checkLabels(txn); err != nil {
+			if err := t.makeRoom(txn, key); err != nil {
 				return err
 			}
 		}
@@ -46,17 +46,28 @@ func (t *tenant) KeepSecret(ctx context.Context, label []byte, offered store.Sec
 	return winner, nil
 }
 
-// checkLabels returns store.ErrTooManySecrets if no other label can have a secret.
-func (t *tenant) checkLabels(txn *dgraph.Txn) error {
+// makeRoom removes a label's secret if there are as many as there may be: the next one
+// after key, the last being followed by the first. Labels are digests in keys, so that is any.
+func (t *tenant) makeRoom(txn *dgraph.Txn, key []byte) error {
 	labels := 0
+	var first, next []byte
 	own := t.keys.secret(nil)
-	err := scan(txn, own, append(own, 0), func(*dgraph.Item) error {
-		if labels++; labels == store.MaxSecrets {
-			return fmt.Errorf("%w: at most %d labels", store.ErrTooManySecrets, store.MaxSecrets)
+	err := scan(txn, own, append(own, 0), func(item *dgraph.Item) error {
+		if labels++; labels == 1 {
+			first = item.KeyCopy(nil)
+		}
+		if next == nil && bytes.Compare(item.Key(), key) > 0 {
+			next = item.KeyCopy(nil)
 		}
 		return nil
 	})
-	return err
+	if err != nil || labels < store.MaxSecrets {
+		return err
+	}
+	if next == nil {
+		next = first
+	}
+	return txn.Delete(next)
 }
 
 func readSecret(txn *dgraph.Txn, key []byte) (store.Secret, bool, error) {

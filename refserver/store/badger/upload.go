@@ -25,22 +25,22 @@ const sweepSize = 1000
 
 // PutData implements store.Data.
 func (t *tenant) PutData(ctx context.Context, c cid.Cid, r io.Reader) error {
-	limit, held, err := t.expect(ctx, c)
+	due, held, err := t.expect(ctx, c)
 	if err != nil || held {
 		return err
 	}
-	up, err := t.newUpload(ctx, limit)
+	up, err := t.newUpload(ctx, due.limit)
 	if err != nil {
 		return err
 	}
-	have, size, err := datacid.Of(io.TeeReader(io.LimitReader(r, min(limit, math.MaxInt64-1)+1), up))
+	have, size, err := datacid.Of(io.TeeReader(io.LimitReader(r, min(due.limit, math.MaxInt64-1)+1), up))
 	switch {
 	case up.err != nil: // the reason for the failure that datacid saw
 		err = up.err
 	case err != nil:
 		err = fmt.Errorf("read data %s: %w", c, err)
-	case size > limit:
-		err = fmt.Errorf("%w: more than the %d bytes that a message states for %s", store.ErrDataMismatch, limit, c)
+	case size > due.limit:
+		err = due.over
 	case !have.Equals(c):
 		err = fmt.Errorf("%w: %d bytes of %s where %s is due", store.ErrDataMismatch, size, have, c)
 	default:
@@ -49,25 +49,57 @@ func (t *tenant) PutData(ctx context.Context, c cid.Cid, r io.Reader) error {
 	return errors.Join(err, up.abandon())
 }
 
-// expect returns the largest size that a message states for c, and whether c is
-// held already.
-func (t *tenant) expect(ctx context.Context, c cid.Cid) (limit int64, held bool, err error) {
+// due is what data may have of bytes, and why it may not have more.
+type due struct {
+	limit int64
+	over  error
+}
+
+// expect returns how long the data c may be: as messages state, and as the quota has room
+// for. It is store.ErrQuota where that is too little for every size that is stated. Held says
+// that the data is here already.
+func (t *tenant) expect(ctx context.Context, c cid.Cid) (expected due, held bool, err error) {
 	d := dataDigest(c)
 	err = t.store.view(ctx, func(txn *dgraph.Txn) error {
 		if held, err = has(txn, t.keys.data(d)); err != nil || held {
 			return err
 		}
-		prefix := t.keys.names(d)
-		it := txn.NewIterator(dgraph.IteratorOptions{Prefix: prefix, Reverse: true})
-		defer it.Close()
-		it.Seek(append(prefix[:len(prefix):len(prefix)], 0xff))
-		if !it.Valid() {
-			return fmt.Errorf("no message names data %s: %w", c, store.ErrNotFound)
+		least, largest, err := t.stated(txn, d)
+		if err != nil {
+			return fmt.Errorf("no message names data %s: %w", c, err)
 		}
-		limit = int64(binary.BigEndian.Uint64(it.Item().Key()[len(prefix):]))
+		row, err := t.row(txn)
+		if err != nil {
+			return err
+		}
+		left := t.store.opt.Quota.Left(row.usage())
+		if least > left {
+			return store.ErrQuota
+		}
+		expected = due{largest, fmt.Errorf("%w: more than the %d bytes that a message states for %s", store.ErrDataMismatch, largest, c)}
+		if left < largest {
+			expected = due{left, store.ErrQuota}
+		}
 		return nil
 	})
-	return limit, held, err
+	return expected, held, err
+}
+
+// stated returns the least and the largest size that a message states for data, or
+// store.ErrNotFound where none names it.
+func (t *tenant) stated(txn *dgraph.Txn, d digest) (least, largest int64, err error) {
+	prefix := t.keys.names(d)
+	size := func(it *dgraph.Iterator) int64 { return int64(binary.BigEndian.Uint64(it.Item().Key()[len(prefix):])) }
+	first := txn.NewIterator(dgraph.IteratorOptions{Prefix: prefix})
+	defer first.Close()
+	last := txn.NewIterator(dgraph.IteratorOptions{Prefix: prefix, Reverse: true})
+	defer last.Close()
+	first.Seek(prefix)
+	last.Seek(append(prefix[:len(prefix):len(prefix)], 0xff))
+	if !first.Valid() || !last.Valid() {
+		return 0, 0, store.ErrNotFound
+	}
+	return size(first), size(last), nil
 }
 
 // upload is a Writer that keeps chunks where nobody sees them: of record data, or
@@ -152,6 +184,10 @@ func (u *upload) finish(c cid.Cid, size int64) error {
 		} else if !stated {
 			useless = true
 			return fmt.Errorf("%w: %s has %d bytes, no message here states that size", store.ErrDataMismatch, c, size)
+		}
+		if err := t.charge(txn, size); err != nil {
+			useless = errors.Is(err, store.ErrQuota)
+			return err
 		}
 		if size <= dwn.MaxInlineData {
 			return keepInline(txn, t.keys, d, u.buf)

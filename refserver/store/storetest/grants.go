@@ -28,11 +28,11 @@ func (m *model) grants() map[string]*dwn.Message {
 	return grants
 }
 
-// revoked returns the records whose grants the tenant has revoked, or that were deleted.
+// revoked returns the records whose grants the tenant has revoked, or that it has deleted.
 func (m *model) revoked(tb testing.TB) map[string]bool {
 	revoked := make(map[string]bool)
 	for _, message := range m.messages {
-		if message.Interface() == "Records" && message.Method() == "Delete" {
+		if message.Interface() == "Records" && message.Method() == "Delete" && message.Author() == m.did {
 			revoked[message.RecordID()] = true
 		}
 		if isPermission(message, "grant/revocation") && message.Author() == m.did {
@@ -134,8 +134,10 @@ func withPermissions(tb testing.TB, rng *rand.Rand, did string, all []store.Entr
 				all = append(all, store.Entry{Message: r.message(tb)})
 			}
 		}
-		if rng.IntN(4) == 0 {
-			all = append(all, store.Entry{Message: draft{n: d.n + 9, method: "Delete", author: authorNamed(did), record: record}.message(tb)})
+		for i, author := range []string{authorNamed(did), "carol"} {
+			if rng.IntN(4) == 0 {
+				all = append(all, store.Entry{Message: draft{n: d.n + 9 + i, method: "Delete", author: author, record: record}.message(tb)})
+			}
 		}
 	}
 	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })

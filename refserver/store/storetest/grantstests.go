@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -124,24 +125,31 @@ func testPutUnder(t *testing.T, b *bed) {
 	m.check(t, b.Tenant(alice))
 }
 
-// testGrantDeleted: a grant whose record is deleted, before or after it came, is over.
+// testGrantDeleted: a grant whose record the tenant deletes, before or after it came, is over;
+// the deletes of others end nothing, and hide none of the tenant's.
 func testGrantDeleted(t *testing.T, b *bed) {
-	for name, first := range map[string]bool{"after": false, "before": true} {
-		did := "did:example:deleted-" + name
+	for i, order := range []string{"gt", "tg", "gs", "sg", "gst", "gts", "stg", "sgt", "tsg", "tgs", "gsst", "ssgts"} {
+		did := fmt.Sprintf("did:example:deleted-%d", i)
 		have, m := b.Tenant(did), newModel(did)
 		one := grant(t, 1, did)
-		deleted := store.Entry{Message: draft{n: 5, method: "Delete", author: authorNamed(did), record: one.Message.RecordID()}.message(t)}
-		if first {
-			m.putAll(t, have, deleted, one)
-		} else {
-			m.putAll(t, have, one)
+		record := one.Message.RecordID()
+		came, over := false, false
+		for n, what := range order {
+			e := one
+			switch what {
+			case 't':
+				e, over = store.Entry{Message: draft{n: 5 + n, method: "Delete", author: authorNamed(did), record: record}.message(t)}, true
+			case 's':
+				e = store.Entry{Message: draft{n: 5 + n, method: "Delete", author: "carol", record: record}.message(t)}
+			default:
+				came = true
+			}
+			m.putAll(t, have, e)
+			if _, revoked, err := have.Grant(t.Context(), record); came && (err != nil || revoked != over) {
+				t.Errorf("%s, step %d: revoked %v, %v; want %v", order, n, revoked, err, over)
+			}
 			m.check(t, have)
-			m.putAll(t, have, deleted)
 		}
-		if _, revoked, err := have.Grant(t.Context(), one.Message.RecordID()); err != nil || !revoked {
-			t.Errorf("%s: revoked %v, %v", name, revoked, err)
-		}
-		m.check(t, have)
 	}
 }
 
@@ -187,6 +195,7 @@ func testLend(t *testing.T, b *bed) {
 		{"the revocation of one", revoke(1), 8},
 		{"the same again", revoke(1), 8},
 		{"another revocation of it", store.Entry{Message: revocation(40, did, records[1]).message(t)}, 8},
+		{"a stranger's delete of one", store.Entry{Message: draft{n: 49, method: "Delete", author: "carol", record: records[2]}.message(t)}, 8},
 		{"the delete of one", store.Entry{Message: draft{n: 50, method: "Delete", author: authorNamed(did), record: records[2]}.message(t)}, 9},
 		{"the delete of one that is revoked", store.Entry{Message: draft{n: 51, method: "Delete", author: authorNamed(did), record: records[1]}.message(t)}, 9},
 	} {

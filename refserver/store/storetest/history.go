@@ -169,7 +169,7 @@ func (c *call) make(t *testing.T, have store.Tenant, grant string, revocation, m
 // does one thing at a time: what was written under a grant had begun before the revocation
 // ended, and nothing that begins later is stored.
 func testRevocationOrder(t *testing.T, b *bed) {
-	const histories = 100
+	histories := trials(100, 1000)
 	refused, stored := 0, 0
 	for seed := range uint64(histories) {
 		m := newModel(fmt.Sprintf("did:example:history%d", seed))

@@ -16,10 +16,11 @@ type model struct {
 	did      string
 	messages map[dwn.ID]*dwn.Message
 	data     map[cid.Cid][]byte
+	sent     map[debt]bool
 }
 
 func newModel(did string) *model {
-	return &model{did: did, messages: make(map[dwn.ID]*dwn.Message), data: make(map[cid.Cid][]byte)}
+	return &model{did: did, messages: make(map[dwn.ID]*dwn.Message), data: make(map[cid.Cid][]byte), sent: make(map[debt]bool)}
 }
 
 // put does what Put should do with one entry, and returns what it should answer.
@@ -108,6 +109,8 @@ func (m *model) check(t *testing.T, have store.Tenant, scopes ...dwn.Scope) {
 	m.checkEntries(t, have, keys)
 	m.checkInitials(t, have)
 	m.checkGrants(t, have)
+	m.checkOwed(t, have)
+	m.checkUsage(t, have)
 	states := m.checkLog(t, have)
 	for _, scope := range scopes {
 		want := m.keys(scope)

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -33,53 +32,60 @@ func testSecrets(t *testing.T, b *bed) {
 	}
 }
 
-// testSecretLabels keeps a secret under as many labels as there may be, and one more.
+// testSecretLabels keeps a secret under more labels than there may be: the newest is always
+// held, and all but one of those before, and no other kind of secret is touched.
 func testSecretLabels(t *testing.T, b *bed) {
-	have := b.Tenant(alice)
+	have, other := b.Tenant(alice), b.Tenant("did:example:other")
 	label := func(i int) []byte { return fmt.Appendf(nil, "label %d", i) }
-	keep := func(label []byte, s store.Secret) {
+	secret := func(i int) store.Secret { return store.Secret{Generation: uint64(i)} }
+	keep := func(have store.Secrets, label []byte, s store.Secret) {
 		t.Helper()
 		if got, err := have.KeepSecret(t.Context(), label, s); err != nil || got != s {
 			t.Fatalf("KeepSecret of %q: %v (%v), want %v", label, got, err, s)
 		}
 	}
-	keep(nil, store.Secret{Generation: 1 << 40}) // the tenant's own is not counted
-	for i := range store.MaxSecrets {
-		keep(label(i), store.Secret{Generation: uint64(i)})
-	}
-	full := func() {
+	held := func(labels int) (n int) {
 		t.Helper()
-		for _, label := range [][]byte{label(store.MaxSecrets), {0}, make([]byte, 100_000)} {
-			got, err := have.KeepSecret(t.Context(), label, store.Secret{Generation: 1})
-			if !errors.Is(err, store.ErrTooManySecrets) || got != (store.Secret{}) {
-				t.Fatalf("one label more: %v (%v), want %v", got, err, store.ErrTooManySecrets)
+		for i := range labels {
+			got, found, err := have.Secret(t.Context(), label(i))
+			if err != nil || found && got != secret(i) {
+				t.Fatalf("secret of label %d: %v (%v), want %v", i, got, err, secret(i))
 			}
-			if _, found, err := have.Secret(t.Context(), label); found || err != nil {
-				t.Fatalf("one label more: found %v (%v)", found, err)
+			if found {
+				n++
 			}
 		}
+		return n
 	}
-	full()
-	keep(label(7), store.Secret{Generation: 1 << 41})
-	full()
-	b.reopen()
-	have = b.Tenant(alice)
-	full()
-	for i := range store.MaxSecrets {
-		want := uint64(i)
-		if i == 7 {
-			want = 1 << 41
+	keep(have, nil, secret(1<<40)) // the tenant's own is not counted
+	keep(other, label(0), secret(7))
+	labels := store.MaxSecrets
+	for i := range labels {
+		keep(have, label(i), secret(i))
+	}
+	if n := held(labels); n != store.MaxSecrets {
+		t.Fatalf("%d of %d labels are held", n, labels)
+	}
+	keep(have, label(7), secret(7))
+	for range 40 {
+		keep(have, label(labels), secret(labels))
+		if labels++; labels%10 == 0 {
+			b.reopen()
+			have, other = b.Tenant(alice), b.Tenant("did:example:other")
 		}
-		if got, found, err := have.Secret(t.Context(), label(i)); err != nil || !found || got.Generation != want {
-			t.Fatalf("secret of label %d: %v, found %v (%v)", i, got, found, err)
+		if got, found, err := have.Secret(t.Context(), label(labels-1)); err != nil || !found || got != secret(labels-1) {
+			t.Fatalf("the newest: %v, found %v (%v)", got, found, err)
+		}
+		if n := held(labels); n != store.MaxSecrets {
+			t.Fatalf("%d of %d labels are held, want %d", n, labels, store.MaxSecrets)
 		}
 	}
 	for _, empty := range [][]byte{nil, {}} {
-		if got, found, err := have.Secret(t.Context(), empty); err != nil || !found || got.Generation != 1<<40 {
+		if got, found, err := have.Secret(t.Context(), empty); err != nil || !found || got != secret(1<<40) {
 			t.Fatalf("the tenant's own secret: %v, found %v (%v)", got, found, err)
 		}
 	}
-	if _, found, err := b.Tenant("did:example:other").Secret(t.Context(), label(1)); found || err != nil {
-		t.Errorf("another tenant's secret: found %v (%v)", found, err)
+	if got, found, err := other.Secret(t.Context(), label(0)); !found || err != nil || got != secret(7) {
+		t.Errorf("another tenant's secret: %v, found %v (%v)", got, found, err)
 	}
 }

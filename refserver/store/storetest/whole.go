@@ -220,6 +220,8 @@ func everyCall(ctx context.Context, s store.Store, have store.Tenant, entry stor
 	_, _, errs["Initial"] = have.Initial(ctx, entry.Message.RecordID())
 	_, _, errs["OpenData"] = have.OpenData(ctx, named.CID)
 	errs["PutData"] = have.PutData(ctx, named.CID, strings.NewReader(string(entry.Data)))
+	_, errs["Usage"] = have.Usage(ctx)
+	errs["Room"] = have.Room(ctx, 1, false)
 	_, _, errs["Secret"] = have.Secret(ctx, nil)
 	_, _, _, errs["Fold"] = have.Fold(ctx, "f")
 	errs["KeepFold"] = have.KeepFold(ctx, "f", 1, make([]byte, 3<<20))
