@@ -376,7 +376,7 @@ func TestFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	free = 1000
-	if status, p := request(t, signer, "POST", url, "/v1/messages", recordOf(t, signer.DID(), entries[20]), nil); status != 507 || p.Code != "full" {
+	if status, p := request(t, signer, "POST", url, "/v1/messages", recordOf(t, signer.DID(), entries[20]), nil); status != 507 || p.Code != "full" || strings.Contains(p.Detail, "MiB") {
 		t.Errorf("POST: %d %+v", status, p)
 	}
 	fill(t, here, signer.DID(), entries[20:])

@@ -124,6 +124,9 @@ func problemOf(err error) (p Problem, internal bool) {
 			p.Status, p.Code, p.Detail = k.status, k.code, err.Error()
 		}
 	}
+	if p.Code == "full" {
+		p.Detail = "the disk of the node is nearly full: reading still works" // err names its folder
+	}
 	var narrower *narrowerError
 	if errors.As(err, &narrower) {
 		p.Status, p.Code, p.Detail = http.StatusForbidden, codeNarrower, err.Error()

@@ -51,7 +51,7 @@ func (t *tenant) put(txn *dgraph.Txn, batch []store.Entry, outcomes []store.Outc
 	if err != nil {
 		return err
 	}
-	w := &writer{txn: txn, keys: t.keys, row: row, quota: t.store.opt.Quota, lent: lent}
+	w := &writer{txn: txn, keys: t.keys, row: row, tenant: t, quota: t.store.opt.Quota, lent: lent}
 	var over []int
 	for i, entry := range batch {
 		outcomes[i], err = w.put(entry)
@@ -101,9 +101,11 @@ type writer struct {
 	txn  *dgraph.Txn
 	keys keyspace
 	row  tenantRow // as it will be at the end
-	// Where entries are put: what the tenant may have, and whether it is written because of grants.
-	quota store.Quota
-	lent  bool
+	// Where entries are put: whose they are, what the tenant may have, and whether it is written
+	// because of grants.
+	tenant *tenant
+	quota  store.Quota
+	lent   bool
 }
 
 func (w *writer) put(entry store.Entry) (store.Outcome, error) {

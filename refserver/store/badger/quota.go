@@ -92,9 +92,13 @@ func (w *writer) always(entry store.Entry) (bool, error) {
 	if err != nil || row.position == 0 {
 		return false, err
 	}
-	if !revokes {
-		return row.deletes == 0, nil
+	if revokes {
+		revoked, err := has(w.txn, w.keys.revoked(record))
+		return !revoked, err
 	}
-	revoked, err := has(w.txn, w.keys.revoked(record))
-	return !revoked, err
+	if row.deletes == 0 {
+		return true, nil
+	}
+	deleted, err := w.tenant.deletedByTenant(w.txn, record)
+	return !deleted, err
 }

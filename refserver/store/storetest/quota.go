@@ -212,11 +212,11 @@ func (m *model) refusesData(t *testing.T, have store.Tenant, c cid.Cid) {
 // testQuotaAlways checks what is taken although a quota is used up: the tenant's first
 // delete and first revocation of what is stored, and nothing else.
 func testQuotaAlways(t *testing.T, open QuotaOpener) {
-	for name, quota := range map[string]store.Quota{"messages": {Messages: 4}, "bytes": {}} {
+	for name, quota := range map[string]store.Quota{"messages": {Messages: 5}, "bytes": {}} {
 		t.Run(name, func(t *testing.T) {
 			b, m := quotaBed(t, open, &quota), newModel(alice)
 			given, written, other, theirs := grant(t, 1, alice), note(t, 2), note(t, 3), note(t, 4)
-			m.putAll(t, b.Tenant(alice), given, written, other, theirs)
+			m.putAll(t, b.Tenant(alice), given, written, other, theirs, store.Entry{Message: draft{n: 5, method: "Delete", author: "bob", record: written.Message.RecordID()}.message(t)})
 			if name == "bytes" {
 				quota.Bytes = m.usage().Bytes
 			}
