@@ -21,10 +21,10 @@ func hiddenMessages() int {
 	switch {
 	case os.Getenv("DWNSYNC_LONG") == "1":
 		return 100_000
-	case testing.Short():
+	case testing.Short(), refserver.Raced:
 		return 300
 	}
-	return 3000
+	return 1000
 }
 
 // Of the kinds with large data there are so many: it is the CID that could tell, not the bulk.

@@ -221,7 +221,7 @@ func TestOwedCost(t *testing.T) {
 	counts := b.there.Store.(countingStore)
 	rows := counts.Store.Tenant(b.tenant.DID())
 	size := 10_000
-	if testing.Short() {
+	if testing.Short() || refserver.Raced {
 		size = 500
 	}
 	batch := make([]store.Entry, 0, store.MaxBatch)

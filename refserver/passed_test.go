@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,9 +57,28 @@ func (t stubTenant) Log(ctx context.Context, from uint64) iter.Seq2[store.LogEnt
 }
 
 // loggingKeeper gives n a Keeper, and returns its log.
-func loggingKeeper(t *testing.T, n *Node) *strings.Builder {
+// loggedText is what was logged. It is safe for concurrent use: a Keeper's worker logs whenever
+// it gets to it.
+type loggedText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *loggedText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *loggedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func loggingKeeper(t *testing.T, n *Node) *loggedText {
 	t.Helper()
-	log := new(strings.Builder)
+	log := new(loggedText)
 	n.Keeper = summaries.Open(n.Store, summaries.Options{Logger: slog.New(slog.NewTextHandler(log, nil))})
 	t.Cleanup(func() {
 		if err := n.Keeper.Close(); err != nil {
@@ -191,7 +211,7 @@ func TestSecretTakenOver(t *testing.T) {
 	// Who gives up meanwhile changes nothing, and that is nothing to tell.
 	over, cancel := context.WithCancel(t.Context())
 	stub.read = cancel
-	if _, err := r.KeepSecret(over, secretOf(3)); !errors.Is(err, context.Canceled) || log.Len() != 0 {
+	if _, err := r.KeepSecret(over, secretOf(3)); !errors.Is(err, context.Canceled) || log.String() != "" {
 		t.Errorf("given up: %v, and in the log: %s", err, log)
 	}
 	checkRoot(t, r, next)
