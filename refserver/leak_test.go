@@ -39,6 +39,9 @@ const (
 
 func newLeakBed(t *testing.T) *leakBed {
 	t.Helper()
+	if refserver.Raced {
+		t.Skip("about bytes alone, and minutes long with the race detector: scripts/test runs it without")
+	}
 	b := &leakBed{tenant: tenantKey(t), grantee: granteeKey(t, 0), other: granteeKey(t, 1)}
 	b.makeVisible(t)
 	b.hide(t, hiddenMessages())

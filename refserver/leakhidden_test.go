@@ -21,7 +21,7 @@ func hiddenMessages() int {
 	switch {
 	case os.Getenv("DWNSYNC_LONG") == "1":
 		return 100_000
-	case testing.Short(), refserver.Raced:
+	case testing.Short():
 		return 300
 	}
 	return 1000
