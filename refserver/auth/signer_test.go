@@ -263,8 +263,16 @@ func FuzzParseJWK(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if key, err := ParsePublicJWK(text); err == nil {
+			var public struct{ Kty, Crv, X, Y string } // go-jose reads members of other kinds of key too, such as e
+			if err := json.Unmarshal(text, &public); err != nil {
+				t.Fatal(err)
+			}
+			alone, err := json.Marshal(map[string]string{"kty": public.Kty, "crv": public.Crv, "x": public.X, "y": public.Y})
+			if err != nil {
+				t.Fatal(err)
+			}
 			var other jose.JSONWebKey
-			if err := json.Unmarshal(text, &other); key.Curve() != Secp256k1 && err != nil {
+			if err := json.Unmarshal(alone, &other); key.Curve() != Secp256k1 && err != nil {
 				t.Fatalf("go-jose does not take it: %v", err)
 			}
 			if _, err := ParseDID(keyDID(key)); err != nil {
