@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/dwn-sync/dwnsync/engine"
@@ -21,8 +22,15 @@ const (
 )
 
 // access is what a requester that is not the tenant may do, for as long as one request lasts.
+// It is not safe for concurrent use.
 type access struct {
-	auth.Decision
+	// Grants are the record IDs of the grants that were used so far, ascending, and Until is when
+	// the first of them expires, microseconds since 1970.
+	Grants []string
+	Until  int64
+
+	parts  []auth.Decision                             // of a sync one; of a call by CID one for every reading grant
+	again  func(context.Context) (auth.Decision, error) // decides a sync anew, nil for a call by CID
 	signer string
 	tenant store.Tenant
 	clock  func() time.Time
@@ -34,18 +42,73 @@ func (s *Server) decide(ctx context.Context, c auth.Claims, scope dwn.Scope, dir
 	if auth.Authorize(c.Signer, c.Tenant) == nil {
 		return nil, nil
 	}
-	rows := s.node.Store.Tenant(c.Tenant)
-	grants, err := namedGrants(ctx, rows, c.Grants)
+	again := func(ctx context.Context) (auth.Decision, error) {
+		r, err := s.request(ctx, c, scope, direction)
+		if err != nil {
+			return auth.Decision{}, err
+		}
+		return auth.Decide(r)
+	}
+	decision, err := again(ctx)
 	if err != nil {
 		return nil, err
 	}
-	decision, err := auth.Decide(auth.Request{
+	a := &access{parts: []auth.Decision{decision}, again: again, signer: c.Signer, tenant: s.node.Store.Tenant(c.Tenant), clock: s.clock}
+	a.use(decision)
+	return a, nil
+}
+
+// decideByCID is decide for a call that names messages or data by CID: what any of the
+// grants lets do may be done.
+func (s *Server) decideByCID(ctx context.Context, c auth.Claims, direction auth.Direction) (*access, error) {
+	if auth.Authorize(c.Signer, c.Tenant) == nil {
+		return nil, nil
+	}
+	r, err := s.request(ctx, c, dwn.Scope{}, direction)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := auth.DecideEach(r)
+	if err != nil {
+		return nil, err
+	}
+	return &access{parts: parts, signer: c.Signer, tenant: s.node.Store.Tenant(c.Tenant), clock: s.clock}, nil
+}
+
+// request returns what claims ask for, with the grants as they are now.
+func (s *Server) request(ctx context.Context, c auth.Claims, scope dwn.Scope, direction auth.Direction) (auth.Request, error) {
+	grants, err := namedGrants(ctx, s.node.Store.Tenant(c.Tenant), c.Grants)
+	return auth.Request{
 		Tenant: c.Tenant, Signer: c.Signer, Scope: scope, Direction: direction, Grants: grants, Now: s.clock().UnixMicro(),
-	})
-	if err != nil {
-		return nil, err
+	}, err
+}
+
+// use notes that the request rests on d from now on.
+func (a *access) use(d auth.Decision) {
+	if len(a.Grants) == 0 {
+		a.Until = d.Until
 	}
-	return &access{Decision: decision, signer: c.Signer, tenant: rows, clock: s.clock}, nil
+	a.Until = min(a.Until, d.Until)
+	a.Grants = slices.Concat(a.Grants, d.Grants)
+	slices.Sort(a.Grants)
+	a.Grants = slices.Compact(a.Grants)
+}
+
+// renew decides a sync anew after one of its grants has ended: the others may do for what is left
+// of it. It is auth.ErrForbidden if they do not let read the same, or nothing has changed.
+func (a *access) renew(ctx context.Context) error {
+	if a.again == nil {
+		return auth.ErrForbidden
+	}
+	d, err := a.again(ctx)
+	if err != nil {
+		return err
+	}
+	if d.Read != a.parts[0].Read || slices.Equal(d.Grants, a.Grants) {
+		return auth.ErrForbidden
+	}
+	a.parts[0], a.Grants, a.Until = d, d.Grants, d.Until
+	return nil
 }
 
 // namedGrants reads the grants that a token names. One that is not there, or is not a
@@ -69,11 +132,21 @@ func namedGrants(ctx context.Context, rows store.Tenant, ids []string) ([]auth.N
 
 // check returns auth.ErrForbidden if the grants have ended since the decision.
 func (a *access) check(ctx context.Context) error {
+	err := a.expired()
+	if err == nil {
+		_, err = a.tenant.PutUnder(ctx, nil, a.Grants)
+	}
+	if err = forbidden(err); errors.Is(err, auth.ErrForbidden) {
+		return a.renew(ctx)
+	}
+	return err
+}
+
+func (a *access) expired() error {
 	if a.clock().UnixMicro() >= a.Until {
 		return auth.ErrForbidden
 	}
-	_, err := a.tenant.PutUnder(ctx, nil, a.Grants)
-	return forbidden(err)
+	return nil
 }
 
 // forbidden tells of a revoked grant as of any other that is not good.
@@ -99,36 +172,52 @@ func (a *access) guard(ctx context.Context, items iter.Seq2[engine.Item, error])
 	}
 }
 
-// mayPush sets the error of every verified entry that the requester may not push. What is
-// stored tells where a record belongs, and what came before in the same batch. It is
-// auth.ErrForbidden if a grant has expired since the decision.
-func (a *access) mayPush(ctx context.Context, entries []store.Entry, results []Result) error {
-	if a.clock().UnixMicro() >= a.Until { // whatever is revoked, PutUnder finds out
-		return auth.ErrForbidden
-	}
-	began := map[string]dwn.Attributes{}
+// mayPush sets the error of every entry without one that the requester may not push. What is
+// stored tells where a record belongs, and what came before in the same batch: after[i] is the
+// first write there that entries[i] is allowed by, -1 for none. Where the entries are claims,
+// whose signatures nobody has verified yet, it lets pass what it may let pass afterwards.
+func (a *access) mayPush(ctx context.Context, entries []store.Entry, results []Result, claims bool) (after []int, err error) {
+	after = make([]int, len(entries))
+	began := map[string][]int{}
 	for i, e := range entries {
+		after[i] = -1
 		if results[i].Err != nil {
 			continue
 		}
 		record := e.Message.RecordID()
-		first, ok, err := a.tenant.Initial(ctx, record)
+		first, held, err := a.tenant.Initial(ctx, record)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if !ok {
-			first, ok = began[record]
+		if held {
+			results[i].Err = a.pushes(e.Message, &first)
+			continue
 		}
-		initial := &first
-		if !ok {
-			initial = nil
+		results[i].Err = auth.ErrForbidden
+		for _, at := range began[record] {
+			if first := entries[at].Message.Attributes(); results[i].Err != nil && a.pushes(e.Message, &first) == nil {
+				after[i], results[i].Err = at, nil
+			}
 		}
-		results[i].Err = auth.MayPush(a.Decision, e.Message, initial)
-		if results[i].Err == nil && !ok && e.Message.IsInitialWrite() {
-			began[record] = e.Message.Attributes()
+		if results[i].Err != nil && (claims || began[record] == nil) {
+			results[i].Err = a.pushes(e.Message, nil)
+		}
+		if results[i].Err == nil && e.Message.IsInitialWrite() {
+			began[record] = append(began[record], i)
 		}
 	}
-	return nil
+	return after, nil
+}
+
+// pushes returns auth.ErrForbidden unless one of the parts lets push m, see auth.MayPush.
+func (a *access) pushes(m *dwn.Message, initial *dwn.Attributes) error {
+	for _, part := range a.parts {
+		if auth.MayPush(part, m, initial) == nil {
+			a.use(part)
+			return nil
+		}
+	}
+	return auth.ErrForbidden
 }
 
 // shown is e as the requester may see it: without the data of a message that it signed
@@ -141,7 +230,7 @@ func (a *access) shown(e store.Entry) store.Entry {
 	return e
 }
 
-// reads reports whether the requester may read m.
+// reads reports whether the requester may read m, and then rests on the part that is good longest.
 func (a *access) reads(ctx context.Context, m *dwn.Message) (bool, error) {
 	at := m.Attributes()
 	if at.Interface == "Records" && at.Method == "Delete" {
@@ -153,7 +242,17 @@ func (a *access) reads(ctx context.Context, m *dwn.Message) (bool, error) {
 			at = at.Inherit(first)
 		}
 	}
-	return a.Read.Matches(at), nil
+	var by *auth.Decision
+	for i, part := range a.parts {
+		if part.Read.Matches(at) && (by == nil || part.Until > by.Until) {
+			by = &a.parts[i]
+		}
+	}
+	if by == nil {
+		return false, nil
+	}
+	a.use(*by)
+	return true, nil
 }
 
 // narrowerError says that the grants cover a part of what was asked for.

@@ -29,8 +29,10 @@ func (a *access) readsData(ctx context.Context, c cid.Cid) error {
 		if err != nil {
 			return err
 		}
-		reads, err := a.reads(ctx, m)
-		if err != nil || reads && m.Signer() != a.signer {
+		if m.Signer() == a.signer {
+			continue
+		}
+		if reads, err := a.reads(ctx, m); err != nil || reads {
 			return err
 		}
 	}
@@ -105,8 +107,9 @@ func (a *access) putData(ctx context.Context, c cid.Cid, r io.Reader) error {
 	}
 	r = a.reader(ctx, io.LimitReader(r, slices.Max(sizes)+1))
 	if err = a.verifyData(ctx, c, &sizedReader{r: r, sizes: sizes}); err == nil {
-		err = a.tenant.SentBy(ctx, a.signer, c)
+		err = a.tenant.SentBy(ctx, a.signer, c, a.Grants)
 	}
+	err = forbidden(err)
 	if errors.Is(err, store.ErrDataMismatch) {
 		return fmt.Errorf("%w: the bytes are not those of %s", store.ErrDataMismatch, c) // in one wording
 	}
@@ -116,17 +119,14 @@ func (a *access) putData(ctx context.Context, c cid.Cid, r io.Reader) error {
 	return err
 }
 
-// verifyData reads all of r, and stores it unless the data is held.
+// verifyData reads all of r, and stores it unless the data is held. Whether it is, the store
+// alone decides: had it been asked before, the data could become held in between.
 func (a *access) verifyData(ctx context.Context, c cid.Cid, r io.Reader) error {
-	held, _, err := a.tenant.OpenData(ctx, c)
-	if errors.Is(err, store.ErrNotFound) {
-		return a.tenant.PutData(ctx, c, r)
-	}
-	if err != nil {
+	read := &endReader{r: r}
+	if err := a.tenant.PutDataUnder(ctx, c, read, a.Grants); err != nil || read.ended {
 		return err
 	}
-	defer held.Close()
-	got, _, err := datacid.Of(r)
+	got, _, err := datacid.Of(read) // the data is held, and nothing was read
 	if err != nil {
 		return fmt.Errorf("read data %s: %w", c, err) // as the store says it
 	}
@@ -134,6 +134,18 @@ func (a *access) verifyData(ctx context.Context, c cid.Cid, r io.Reader) error {
 		return store.ErrDataMismatch
 	}
 	return nil
+}
+
+// endReader notes whether r was read to its end.
+type endReader struct {
+	r     io.Reader
+	ended bool
+}
+
+func (e *endReader) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	e.ended = e.ended || errors.Is(err, io.EOF)
+	return n, err
 }
 
 // sizedReader fails at its end if it had another number of bytes than one of sizes: the
@@ -191,7 +203,7 @@ func (a *access) sizesOf(ctx context.Context, c cid.Cid) (sizes []int64, err err
 		if err != nil {
 			return nil, err
 		}
-		if d, _ := m.Data(); ok && auth.MayPush(a.Decision, m, &first) == nil && !slices.Contains(sizes, d.Size) {
+		if d, _ := m.Data(); ok && a.pushes(m, &first) == nil && !slices.Contains(sizes, d.Size) {
 			sizes = append(sizes, d.Size)
 		}
 	}

@@ -24,7 +24,7 @@ func TestExpiresMidway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	by := &access{Decision: d, signer: grantee, tenant: n.Store.Tenant(did), clock: func() time.Time { return time.UnixMicro(now) }}
+	by := &access{Grants: d.Grants, Until: d.Until, parts: []auth.Decision{d}, signer: grantee, tenant: n.Store.Tenant(did), clock: func() time.Time { return time.UnixMicro(now) }}
 	r := n.lendReplica(did, dwn.Scope{}, by)
 	put := func(from, to int) error {
 		var payloads [][]byte

@@ -20,23 +20,38 @@ func (s *Server) getMessage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	may, err := s.decide(r.Context(), claims.Claims, dwn.Scope{}, auth.Pull)
+	may, err := s.decideByCID(r.Context(), claims.Claims, auth.Pull)
 	if err != nil {
 		return err
 	}
-	for e, err := range s.node.Store.Tenant(claims.Tenant).Get(r.Context(), []dwn.ID{id}) {
-		if err != nil {
-			return err
-		}
-		if may != nil {
-			if reads, err := may.reads(r.Context(), e.Message); err != nil || !reads {
-				return cmp.Or(err, error(&store.MissingError{ID: id}))
-			}
-			e = may.shown(e)
-		}
-		return writeJSON(w, http.StatusOK, NewRecord(claims.Tenant, e.Message, e.Data))
+	var found store.Entry
+	get := func() error {
+		found, err = s.messageFor(r.Context(), claims.Tenant, may, id)
+		return err
 	}
-	return store.ErrNotFound
+	if may != nil {
+		err = s.placed(claims.Tenant, get)
+	} else {
+		err = get()
+	}
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, NewRecord(claims.Tenant, found.Message, found.Data))
+}
+
+// messageFor returns a message as a requester may see it; nil is the tenant itself.
+func (s *Server) messageFor(ctx context.Context, tenant string, may *access, id dwn.ID) (store.Entry, error) {
+	for e, err := range s.node.Store.Tenant(tenant).Get(ctx, []dwn.ID{id}) {
+		if err != nil || may == nil {
+			return e, err
+		}
+		if reads, err := may.reads(ctx, e.Message); err != nil || !reads {
+			return store.Entry{}, cmp.Or(err, error(&store.MissingError{ID: id}))
+		}
+		return may.shown(e), nil
+	}
+	return store.Entry{}, store.ErrNotFound
 }
 
 // Written is the answer to POST /v1/messages.
@@ -80,7 +95,7 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) error {
 
 // write stores an entry for whoever signed the claims, and returns what it is told of it.
 func (s *Server) write(ctx context.Context, claims auth.Claims, entry store.Entry) (store.Outcome, error) {
-	may, err := s.decide(ctx, claims, dwn.Scope{}, auth.Push)
+	may, err := s.decideByCID(ctx, claims, auth.Push)
 	if err != nil {
 		return 0, err
 	}

@@ -56,13 +56,14 @@ type Result struct {
 // the message's shape and signatures, that its data is the data it names, and that the
 // tenant's quota has room for it. It
 // takes what store.Messages.Put takes and returns a result for each, or an error
-// where nothing was stored.
+// where nothing was stored. On a disk that is nearly full, what is always taken (see
+// store.Quota) is stored all the same; where there was more, that is store.ErrFull.
 func (n Node) Write(ctx context.Context, tenant string, entries []store.Entry) ([]Result, error) {
 	results, err := n.verify(ctx, entries)
 	if err != nil {
 		return nil, err
 	}
-	return results, n.put(ctx, tenant, entries, results, nil)
+	return results, n.put(ctx, tenant, entries, results, leave{})
 }
 
 // writeFor is Write for a requester; nil is the tenant itself.
@@ -70,35 +71,85 @@ func (n Node) writeFor(ctx context.Context, tenant string, by *access, entries [
 	if by == nil {
 		return n.Write(ctx, tenant, entries)
 	}
-	results, err := n.verify(ctx, entries)
-	if err == nil {
-		err = by.mayPush(ctx, entries, results)
+	for {
+		results, after, err := n.verifyFor(ctx, by, entries)
+		if err == nil {
+			err = n.put(ctx, tenant, entries, results, leave{by.Grants, after})
+		}
+		if !errors.Is(err, auth.ErrForbidden) || by.renew(ctx) != nil {
+			return results, err
+		} // nothing was stored
 	}
-	if err != nil {
-		return nil, err
+}
+
+// verifyFor is verify for a requester. What it may not push whatever the signatures say goes first:
+// for that no documents are fetched. See access.mayPush for after.
+func (n Node) verifyFor(ctx context.Context, by *access, entries []store.Entry) (results []Result, after []int, err error) {
+	results = checked(entries)
+	if _, err = by.mayPush(ctx, entries, results, true); err != nil {
+		return nil, nil, err
 	}
-	return results, n.put(ctx, tenant, entries, results, by.Grants)
+	if err = n.verifySignatures(ctx, entries, results); err != nil {
+		return nil, nil, err
+	}
+	if after, err = by.mayPush(ctx, entries, results, false); err == nil && len(by.Grants) > 0 {
+		err = by.expired() // whatever is revoked, PutUnder finds out
+	}
+	return results, after, err
 }
 
 // verify returns a result for each entry, with an error if it must not be stored.
 func (n Node) verify(ctx context.Context, entries []store.Entry) ([]Result, error) {
+	results := checked(entries)
+	return results, n.verifySignatures(ctx, entries, results)
+}
+
+// checked returns a result for each entry, with an error if its form is not that of one.
+func checked(entries []store.Entry) []Result {
 	results := make([]Result, len(entries))
+	for i, e := range entries {
+		results[i].Err = e.Check()
+	}
+	return results
+}
+
+// verifySignatures sets the error of every entry without one whose signatures are not in order.
+func (n Node) verifySignatures(ctx context.Context, entries []store.Entry, results []Result) error {
 	var messages []*dwn.Message
 	var index []int
 	for i, e := range entries {
-		if results[i].Err = e.Check(); results[i].Err == nil {
+		if results[i].Err == nil {
 			messages, index = append(messages, e.Message), append(index, i)
 		}
 	}
 	for i, err := range auth.VerifyMessages(ctx, n.resolver(), messages) {
 		results[index[i]].Err = err
 	}
-	return results, ctx.Err()
+	return ctx.Err()
 }
 
-// put stores the entries that have no error and fit into the tenant's quota, as long as none
-// of grants is revoked.
-func (n Node) put(ctx context.Context, tenant string, entries []store.Entry, results []Result, grants []string) error {
+// leave is what entries are stored by, for a requester that is not the tenant: as long as none of
+// grants is revoked, and entry i if entry after[i] is. The zero leave is the tenant's own.
+type leave struct {
+	grants []string
+	after  []int
+}
+
+// of returns what is left of l for the entries of those indices, each once and ascending. An entry
+// comes after one that is there too.
+func (l leave) of(index []int) leave {
+	if l.after == nil {
+		return l
+	}
+	after := make([]int, len(index))
+	for i, at := range index {
+		after[i] = slices.Index(index, l.after[at]) // -1 stays
+	}
+	return leave{l.grants, after}
+}
+
+// put stores the entries that have no error and fit into the tenant's quota, by the leave there is.
+func (n Node) put(ctx context.Context, tenant string, entries []store.Entry, results []Result, by leave) error {
 	var batch []store.Entry
 	var index []int
 	for i, r := range results {
@@ -109,7 +160,7 @@ func (n Node) put(ctx context.Context, tenant string, entries []store.Entry, res
 	if len(batch) == 0 {
 		return nil
 	}
-	fit, outcomes, over, err := putFitting(ctx, n.Store.Tenant(tenant), batch, grants)
+	fit, outcomes, over, err := putFitting(ctx, n.Store.Tenant(tenant), batch, by.of(index))
 	for _, at := range over {
 		results[index[at]].Err = store.ErrQuota
 	}

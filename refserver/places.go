@@ -10,7 +10,8 @@ import (
 const writesPerSync = 4
 
 // places bounds the calls of a kind that are at work, in all and per tenant, so that no tenant keeps
-// the others out, and no grantee its tenant. It is safe for concurrent use.
+// the others out, and no grantee its tenant: a tenant has an eighth of them, and two where there
+// are two, of which its grantees can take one. It is safe for concurrent use.
 type places struct {
 	max, perTenant int
 
@@ -21,7 +22,7 @@ type places struct {
 }
 
 func newPlaces(most int) *places {
-	return &places{max: most, perTenant: max(1, most/8), of: map[string]int{}, lent: map[string]int{}}
+	return &places{max: most, perTenant: max(min(2, most), most/8), of: map[string]int{}, lent: map[string]int{}}
 }
 
 // enter takes a place for a call, or returns errBusy. The caller calls leave when it is done.

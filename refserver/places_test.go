@@ -54,3 +54,17 @@ func TestPlacesOfGrantees(t *testing.T) {
 		t.Error("a grantee has no place where there is one")
 	}
 }
+
+// TestFewPlaces: grantees leave their tenant a place however few there are, if there are two.
+func TestFewPlaces(t *testing.T) {
+	for most := 2; most < 40; most++ {
+		p := newPlaces(most)
+		lent := 0
+		for p.take("tenant", true) {
+			lent++
+		}
+		if lent < 1 || !p.take("tenant", false) {
+			t.Errorf("of %d places grantees have %d, and their tenant none", most, lent)
+		}
+	}
+}

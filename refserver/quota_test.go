@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"sort"
 	"strings"
 	"testing"
 	"time"
@@ -333,5 +334,39 @@ func TestBusyWrites(t *testing.T) {
 	}
 	if status, code := post(flooding, mine); status != 200 && status != 201 {
 		t.Errorf("afterwards: %d %s", status, code)
+	}
+}
+
+// TestLongestRevocation: whatever grant there can be, its tenant can revoke it when its quota is
+// used up.
+func TestLongestRevocation(t *testing.T) {
+	tenant, grantee := tenantKey(t), granteeKey(t, 0)
+	grantOf := func(protocol int) (g auth.Grant, e store.Entry, err error) {
+		g = auth.Grant{Grantee: grantee.DID(), Interface: "Messages", Method: "Read", Granted: time.Now().UnixMicro(), Expires: time.Now().Add(time.Hour).UnixMicro(),
+			Protocol: "https://example.org/" + strings.Repeat("p", protocol)}
+		if e.Message, e.Data, err = auth.MakeGrant(tenant, g); err == nil {
+			g, err = auth.ParseGrant(e.Message, e.Data)
+		}
+		return g, e, err
+	}
+	longest := sort.Search(auth.MaxGrantData, func(n int) bool { _, _, err := grantOf(n + 1); return err != nil })
+	g, e, err := grantOf(longest)
+	if err != nil || longest < auth.MaxGrantData*9/10 {
+		t.Fatalf("a protocol of %d bytes: %v", longest, err)
+	}
+	there := openQuota(t, t.TempDir(), store.Quota{Messages: 3})
+	fill(t, there, tenant.DID(), append(notesBy(t, tenant, 2), e))
+	m, data, err := auth.MakeRevocation(tenant, g, "", time.Now().UnixMicro())
+	if err != nil {
+		t.Fatal(err)
+	}
+	revocation := store.Entry{Message: m, Data: data}
+	const keyID = 3072 * 4 / 3 // the longest in base64, in the place of the tenant's
+	if size := revocation.Size() + keyID; size > store.MaxAlways {
+		t.Errorf("a revocation may have %d bytes, %d are always taken", size, store.MaxAlways)
+	}
+	results, err := there.Write(t.Context(), tenant.DID(), []store.Entry{revocation})
+	if err != nil || results[0].Err != nil {
+		t.Errorf("%d bytes: %+v, %v", revocation.Size(), results, err)
 	}
 }

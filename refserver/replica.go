@@ -108,13 +108,7 @@ func (r replica) Put(ctx context.Context, payloads [][]byte) ([]engine.Receipt, 
 		}
 		entries, index = append(entries, e), append(index, i)
 	}
-	results, err := r.node.verify(ctx, entries)
-	if err == nil {
-		err = r.permit(ctx, entries, results)
-	}
-	if err == nil {
-		err = r.node.put(ctx, r.did, entries, results, r.grants())
-	}
+	results, err := r.write(ctx, entries)
 	if err != nil {
 		return nil, err
 	}
@@ -124,20 +118,19 @@ func (r replica) Put(ctx context.Context, payloads [][]byte) ([]engine.Receipt, 
 	return receipts, nil
 }
 
-// permit sets the error of every verified entry that may not be stored.
-func (r replica) permit(ctx context.Context, entries []store.Entry, results []Result) error {
+// write verifies entries and stores those that are in order and in the scope.
+func (r replica) write(ctx context.Context, entries []store.Entry) ([]Result, error) {
 	if r.lent != nil {
-		return r.lent.mayPush(ctx, entries, results) // outside of the scope is forbidden, as anything else
+		return r.node.writeFor(ctx, r.did, r.lent, entries) // outside of the scope is forbidden, as anything else
 	}
-	return r.checkScope(ctx, entries, results)
-}
-
-// grants returns what a push of the other side rests on.
-func (r replica) grants() []string {
-	if r.lent == nil {
-		return nil
+	results, err := r.node.verify(ctx, entries)
+	if err == nil {
+		err = r.checkScope(ctx, entries, results)
 	}
-	return r.lent.Grants
+	if err != nil {
+		return nil, err
+	}
+	return results, r.node.put(ctx, r.did, entries, results, leave{})
 }
 
 // checkScope sets the error of every verified entry that is outside the scope. A

@@ -42,6 +42,9 @@ type ServerOptions struct {
 	// SegmentBytes bounds the segmented filters that are kept in memory for the next
 	// sync of whoever sent them; default engine.DefaultSegmentBytes, none if negative.
 	SegmentBytes int64
+	// TokenResolver finds the keys of those who sign tokens, which strangers may send; default
+	// that of the node, which then is for both. See auth.Cache.Beside.
+	TokenResolver auth.Resolver
 	// Replay remembers tokens; default one of its own. Servers of one origin share one.
 	Replay  *auth.ReplayCache
 	Clock   func() time.Time // default time.Now
@@ -83,6 +86,9 @@ func NewServer(node Node, opt ServerOptions) (*Server, error) {
 	if opt.Clock == nil {
 		opt.Clock = time.Now
 	}
+	if opt.TokenResolver == nil {
+		opt.TokenResolver = node.Resolver
+	}
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -93,7 +99,7 @@ func NewServer(node Node, opt ServerOptions) (*Server, error) {
 	}
 	var err error
 	s.verifier, err = auth.NewVerifier(auth.VerifierOptions{
-		Audience: opt.Origins, Resolver: node.Resolver, Clock: opt.Clock, Admit: s.admit, Replay: opt.Replay,
+		Audience: opt.Origins, Resolver: opt.TokenResolver, Clock: opt.Clock, Admit: s.admit, Replay: opt.Replay,
 	})
 	if err != nil {
 		return nil, err

@@ -61,8 +61,8 @@ func (s *Server) replica(ctx context.Context, claims auth.InitClaims) (engine.Re
 	if err != nil {
 		return nil, err
 	}
-	if may != nil && !may.Exact {
-		return nil, &narrowerError{may.Read}
+	if may != nil && !may.parts[0].Exact {
+		return nil, &narrowerError{may.parts[0].Read}
 	}
 	return s.node.lendReplica(claims.Tenant, claims.Scope, may), nil
 }

@@ -3,6 +3,7 @@ package auth
 import (
 	"container/list"
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -47,20 +48,29 @@ func (opt CacheOptions) withDefaults() CacheOptions {
 type Cache struct {
 	resolver Resolver
 	opt      CacheOptions
+	lookups  map[string]*lookup // under mu
+	*memory
+}
 
+// memory is what caches remember together.
+type memory struct {
 	mu                  sync.Mutex
 	documents, failures *shelf
-	lookups             map[string]*lookup
 }
 
 // NewCache returns an empty cache in front of r, which has to return soon after its
 // context is over.
 func NewCache(r Resolver, opt CacheOptions) *Cache {
 	opt = opt.withDefaults()
-	return &Cache{
-		resolver: r, opt: opt, lookups: map[string]*lookup{},
+	return &Cache{resolver: r, opt: opt, lookups: map[string]*lookup{}, memory: &memory{
 		documents: newShelf(opt.MaxDocuments, opt.MaxBytes, opt.Life), failures: newShelf(opt.MaxDocuments, opt.MaxBytes, opt.FailureLife),
-	}
+	}}
+}
+
+// Beside returns a cache of the same documents and failures that asks r for what neither
+// has, and never waits for a lookup of c: so who floods the one does not delay the other.
+func (c *Cache) Beside(r Resolver) *Cache {
+	return &Cache{resolver: r, opt: c.opt, lookups: map[string]*lookup{}, memory: c.memory}
 }
 
 // lookup is one call of the resolver. waiting and abandoned are under Cache.mu; doc and
@@ -144,7 +154,7 @@ func (c *Cache) leave(l *lookup) {
 	}
 }
 
-// end remembers the result, unless it is about this cache's patience.
+// end remembers the result, unless it is about this cache's patience or a busy resolver.
 func (c *Cache) end(did string, l *lookup, doc Document, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -153,6 +163,7 @@ func (c *Cache) end(did string, l *lookup, doc Document, err error) {
 		c.documents.put(answer{did: did, doc: doc, since: now})
 	case isContext(err):
 		err = unresolved(did)
+	case errors.Is(err, errBusy): // soon it is not
 	default:
 		c.failures.put(answer{did: did, err: err, since: now})
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/dwn-sync/dwnsync/engine/dwn"
 )
@@ -59,12 +60,22 @@ func methods(name string) []string {
 	return nil
 }
 
+// allMethods returns what grants may allow, as "Interface.Method".
+func allMethods() (all []string) {
+	for _, name := range []string{"Messages", "Records", "Protocols"} {
+		for _, method := range methods(name) {
+			all = append(all, name+"."+method)
+		}
+	}
+	return all
+}
+
 // checkScope checks which members go together, and that they make a scope.
 func (g *Grant) checkScope() error {
 	inside := g.ContextID != "" || g.ProtocolPath != ""
 	switch {
 	case !slices.Contains(methods(g.Interface), g.Method):
-		return errors.New("unknown interface, or a method that it does not have")
+		return fmt.Errorf("unknown interface, or a method that it does not have; there are %s", strings.Join(allMethods(), ", "))
 	case g.Interface == "Records" && g.Protocol == "":
 		return errors.New("a grant for Records has to name a protocol")
 	case inside && g.Protocol == "":

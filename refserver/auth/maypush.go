@@ -1,6 +1,8 @@
 package auth
 
 import (
+	"strings"
+
 	"github.com/dwn-sync/dwnsync/engine/dwn"
 )
 
@@ -12,7 +14,7 @@ import (
 // The tenant may push everything. Anybody else may push only inside Read, only
 // records, never those of a permissions protocol, and of these
 //
-//   - what the tenant itself signed as its author;
+//   - what the tenant itself signed as its author, with no ownerSignature but the tenant's;
 //   - what the signer signed as author, inside its Records.Write grants, deletes
 //     inside its Records.Delete grants, but none that prunes where the grant is for
 //     one protocolPath;
@@ -23,6 +25,12 @@ import (
 // A write that does not begin its record, and a delete, belong to the place of the
 // record's first write; where they claim another or that is not held, they are
 // forbidden.
+//
+// The author's signature covers all that the CID does, but itself, the owner's signature and the
+// grant that comes with that. So an ownerSignature has to be the tenant's or, on what the
+// signer may sign itself, the signer's, without an ownerDelegatedGrant: else whoever may read could
+// make any number of other messages of one. What is left is to omit the tenant's, and the second
+// form (r, n-s) of a signature by P-256, which anybody can compute: each of them once a signature.
 func MayPush(d Decision, m *dwn.Message, initial *dwn.Attributes) error {
 	switch {
 	case !d.push || d.tenant == "" || d.signer == "":
@@ -60,8 +68,8 @@ func placeOf(m *dwn.Message, initial *dwn.Attributes) (dwn.Attributes, bool) {
 // maySign reports whether who signed m may have it pushed by the requester.
 func (d Decision) maySign(m *dwn.Message, at dwn.Attributes) bool {
 	signer, delegation, ok := signedBy(m)
-	switch {
-	case !ok:
+	switch owner, owned := ownedBy(m); {
+	case !ok || !owned || owner != "" && owner != d.tenant && owner != signer:
 		return false
 	case delegation == "" && signer == d.tenant:
 		return true
@@ -91,6 +99,24 @@ func signedBy(m *dwn.Message) (signer, delegation string, ok bool) {
 		return "", "", false
 	}
 	return m.Signer(), a.AuthorDelegatedGrant.RecordID(), true
+}
+
+// ownedBy returns who made m's ownerSignature, "" if there is none; false if it was made with a
+// delegated grant.
+func ownedBy(m *dwn.Message) (owner string, ok bool) {
+	a, err := m.Authorization()
+	if err != nil || a.OwnerDelegatedGrant != nil {
+		return "", false
+	}
+	if a.OwnerSignature == nil {
+		return "", true
+	}
+	h, err := parseHeader(a.OwnerSignature.Protected, "")
+	if err != nil {
+		return "", false
+	}
+	owner, _, ok = strings.Cut(h.keyID, "#")
+	return owner, ok && owner != ""
 }
 
 // allows reports whether m keeps to what the grant says besides its place: its

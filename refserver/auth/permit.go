@@ -2,7 +2,6 @@ package auth
 
 import (
 	"cmp"
-	"math"
 	"slices"
 
 	"github.com/dwn-sync/dwnsync/engine/dwn"
@@ -64,32 +63,59 @@ type Decision struct {
 //
 // Where nothing is left the error is ErrForbidden, the same for every reason.
 func Decide(r Request) (Decision, error) {
-	d := Decision{Read: r.Scope, tenant: r.Tenant, signer: r.Signer, push: r.Direction == Push || r.Direction == Both}
-	if Authorize(r.Signer, r.Tenant) == nil {
-		d.Exact = true
-		if d.push {
-			d.Push = []dwn.Scope{r.Scope}
+	each, err := DecideEach(r)
+	if err != nil {
+		return Decision{}, err
+	}
+	for _, d := range each {
+		exceeds := func(other Decision) bool { return other.Read != d.Read && other.Read.Covers(d.Read) }
+		if !slices.ContainsFunc(each, exceeds) {
+			return d, nil
 		}
-		return d, nil
+	}
+	return Decision{}, ErrForbidden
+}
+
+// DecideEach is Decide for calls that name a message or data by CID, which one grant has to cover
+// and not the whole request: a Decision for every live Messages.Read grant that has a part in
+// common with it, by ascending record ID of that grant. What one of them allows may be done, resting
+// on its Grants. There is one at least if the error is nil.
+func DecideEach(r Request) ([]Decision, error) {
+	whole := Decision{Read: r.Scope, tenant: r.Tenant, signer: r.Signer, push: r.Direction == Push || r.Direction == Both}
+	if Authorize(r.Signer, r.Tenant) == nil {
+		whole.Exact = true
+		if whole.push {
+			whole.Push = []dwn.Scope{r.Scope}
+		}
+		return []Decision{whole}, nil
 	}
 	grants := r.live()
-	reader, ok := d.read(r.Scope, grants)
-	if !ok {
-		return Decision{}, ErrForbidden
+	var each []Decision
+	for _, g := range grants {
+		if part, ok := g.within(r.Scope); ok && g.is("Messages", "Read") {
+			d := whole
+			d.Read, d.Exact = part, part == r.Scope
+			d.rest(g, grants)
+			each = append(each, d)
+		}
 	}
-	d.Exact = d.Read == r.Scope
-	d.Grants = []string{reader}
+	if len(each) == 0 {
+		return nil, ErrForbidden
+	}
+	return each, nil
+}
+
+// rest sets what the decision rests on, and what it lets push: read is the grant that Read is by.
+func (d *Decision) rest(read Grant, grants []Grant) {
+	d.Grants = []string{read.ID}
 	if d.push {
 		d.pushes(grants)
 	}
 	slices.Sort(d.Grants)
-	d.Until = math.MaxInt64
-	for _, g := range grants {
-		if slices.Contains(d.Grants, g.ID) {
-			d.Until = min(d.Until, g.Expires)
-		}
+	d.Until = read.Expires
+	for _, g := range d.rights {
+		d.Until = min(d.Until, g.Expires)
 	}
-	return d, nil
 }
 
 // live returns the grants that count, by ascending record ID.
@@ -102,26 +128,6 @@ func (r Request) live() []Grant {
 	}
 	slices.SortStableFunc(live, func(a, b Grant) int { return cmp.Compare(a.ID, b.ID) })
 	return live
-}
-
-// read sets Read to the part of the scope that one grant covers and returns that
-// grant's ID, false if none covers any.
-func (d *Decision) read(scope dwn.Scope, grants []Grant) (id string, ok bool) {
-	var parts []dwn.Scope
-	var ids []string
-	for _, g := range grants {
-		if part, ok := g.within(scope); ok && g.is("Messages", "Read") {
-			parts, ids = append(parts, part), append(ids, g.ID)
-		}
-	}
-	for i, part := range parts {
-		exceeds := func(other dwn.Scope) bool { return other != part && other.Covers(part) }
-		if !slices.ContainsFunc(parts, exceeds) {
-			d.Read = part
-			return ids[i], true
-		}
-	}
-	return "", false
 }
 
 // within returns the part of a scope that lies in the grant's place, false if

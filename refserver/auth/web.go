@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -21,12 +20,16 @@ import (
 
 // Limits on what Web does.
 const (
-	MaxDocument   = 64 << 10        // bytes of a DID document
-	maxWebLookups = 8               // at the same time
-	webTimeout    = 3 * time.Second // for one document: name, connection, TLS and body
-	maxWebHeaders = 16 << 10        // bytes of a reply
-	maxHostName   = 253             // RFC 1035 §2.3.4
-	maxHostLabel  = 63
+	MaxDocument       = 64 << 10        // bytes of a DID document
+	maxWebLookups     = 8               // at the same time
+	maxHostLookups    = 2               // of those at one host, whatever the port
+	maxAddressLookups = 4               // of those at one address
+	maxWebWaiting     = 256             // for their turn
+	maxHostWaiting    = 32              // of those for one host
+	webTimeout        = 3 * time.Second // for one document: name, connection, TLS and body
+	maxWebHeaders     = 16 << 10        // bytes of a reply
+	maxHostName       = 253             // RFC 1035 §2.3.4
+	maxHostLabel      = 63
 )
 
 // WebOptions is how a Web is made. The zero value is for DIDs on the public Internet.
@@ -45,30 +48,24 @@ type WebOptions struct {
 // writes a DID chooses with it where this process connects to. So it connects only to
 // public addresses and looks at the one it is connecting to, after the name was resolved;
 // it follows no redirect, uses no proxy, takes at most MaxDocument bytes and 3 seconds for
-// a document, works on 8 of them at a time and tells every failure in the same words.
+// a document, and tells every failure in the same words. It works on 8 of them at a time,
+// 2 of one host, 4 of one address (of IPv6, of a /64); 256 more wait, 32 for one host, and
+// what is beyond that, or finds its address busy, is told at once. Who can answer for two
+// addresses and four hosts can still keep all 8 busy: for strangers use a Web of its own.
 // Safe for concurrent use. Put it behind a [Cache].
 type Web struct {
-	client *http.Client
-	clock  func() time.Time
-	slots  chan struct{}
+	opt       WebOptions
+	turns     *turns
+	addresses *addresses
 }
 
 // NewWeb returns a Web.
 func NewWeb(opt WebOptions) *Web {
-	dialer := &net.Dialer{Control: guard{slices.Clone(opt.Permitted)}.control, Resolver: opt.Names, KeepAlive: -1}
-	transport := &http.Transport{
-		Proxy:           nil, // not even from the environment
-		DialContext:     dialer.DialContext,
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: opt.RootCAs},
-		// Nothing is unpacked here, so nothing grows.
-		DisableCompression: true, DisableKeepAlives: true, MaxResponseHeaderBytes: maxWebHeaders,
+	opt.Permitted = slices.Clone(opt.Permitted)
+	if opt.Clock == nil {
+		opt.Clock = time.Now
 	}
-	w := &Web{clock: opt.Clock, slots: make(chan struct{}, maxWebLookups)}
-	w.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	if w.clock == nil {
-		w.clock = time.Now
-	}
-	return w
+	return &Web{opt: opt, turns: newTurns(), addresses: &addresses{now: map[netip.Prefix]int{}}}
 }
 
 // Resolve implements Resolver. It returns ErrDID for what is no did:web,
@@ -79,21 +76,39 @@ func (w *Web) Resolve(ctx context.Context, did string) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	select {
-	case w.slots <- struct{}{}:
-		defer func() { <-w.slots }()
-	case <-ctx.Done():
-		return Document{}, ctx.Err()
+	host := address.Hostname()
+	if err := w.turns.enter(ctx, host); errors.Is(err, errBusy) {
+		return Document{}, busy(did)
+	} else if err != nil {
+		return Document{}, err
 	}
-	text, err := w.fetch(ctx, address)
-	if ctx.Err() != nil {
+	defer w.turns.leave(host)
+	text, err := w.fetch(ctx, address.String())
+	switch {
+	case ctx.Err() != nil:
 		return Document{}, ctx.Err()
-	}
-	if err != nil {
+	case errors.Is(err, errBusy):
+		return Document{}, busy(did)
+	case err != nil:
 		return Document{}, unresolved(did)
 	}
-	return parseDocument(did, text, w.clock())
+	return parseDocument(did, text, w.opt.Clock())
 }
+
+// errBusy says that this node, not the host, is why there is no document. A [Cache] does
+// not keep it. Its words are those of the other failures.
+var errBusy = errors.New("too many lookups")
+
+// busyError is unresolved for errBusy.
+type busyError struct{ told error }
+
+// Error returns the words of ErrUnresolved.
+func (e busyError) Error() string { return e.told.Error() }
+
+// Unwrap returns what it is: ErrUnresolved and errBusy.
+func (e busyError) Unwrap() []error { return []error{e.told, errBusy} }
+
+func busy(did string) error { return busyError{unresolved(did)} }
 
 // unresolved drops the cause: that a host refused is not to be told from that this node
 // may not connect to it.
@@ -111,7 +126,10 @@ func (w *Web) fetch(ctx context.Context, address string) ([]byte, error) {
 	}
 	request.Header.Set("Accept", "application/did+json, application/did+ld+json, application/json")
 	request.Header.Set("User-Agent", "dwnsync")
-	reply, err := w.client.Do(request)
+	v := &visit{web: w, ctx: ctx}
+	defer v.leave()
+	client := &http.Client{Transport: v.transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	reply, err := client.Do(request)
 	if err != nil {
 		return nil, err
 	}
@@ -134,26 +152,26 @@ func isDocumentType(contentType string) bool {
 // webURL returns where the document of a did:web is kept. A host is a name in lower case
 // whose last label begins with a letter, since a number there is how addresses are
 // spelled; every other spelling is another DID and none is an address.
-func webURL(did string) (string, error) {
+func webURL(did string) (*url.URL, error) {
 	if err := CheckDID(did); err != nil {
-		return "", err
+		return nil, err
 	}
 	id, ok := strings.CutPrefix(did, "did:web:")
 	if !ok {
-		return "", unsupported(did)
+		return nil, unsupported(did)
 	}
 	host, rest, deep := strings.Cut(id, ":")
 	host, err := webHost(host)
 	if err != nil {
-		return "", fmt.Errorf("%w: did:web: %w", ErrDID, err)
+		return nil, fmt.Errorf("%w: did:web: %w", ErrDID, err)
 	}
 	path := "/.well-known/did.json"
 	if deep {
 		if path, err = webPath(rest); err != nil {
-			return "", fmt.Errorf("%w: did:web: %w", ErrDID, err)
+			return nil, fmt.Errorf("%w: did:web: %w", ErrDID, err)
 		}
 	}
-	return (&url.URL{Scheme: "https", Host: host, Path: path}).String(), nil
+	return &url.URL{Scheme: "https", Host: host, Path: path}, nil
 }
 
 // webHost returns the host and, if there is one, the port of a did:web.

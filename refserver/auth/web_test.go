@@ -31,7 +31,7 @@ func TestWebURL(t *testing.T) {
 		"did:web:" + strings.Repeat("a", 63) + ".b":  "https://" + strings.Repeat("a", 63) + ".b/.well-known/did.json",
 		"did:web:" + strings.Repeat("a.", 126) + "a": "https://" + strings.Repeat("a.", 126) + "a/.well-known/did.json", // 253 characters
 	} {
-		if got, err := webURL(did); err != nil || got != want {
+		if got, err := webURL(did); err != nil || got.String() != want {
 			t.Errorf("%s: got %s, %v, want %s", did, got, err, want)
 		}
 	}
@@ -126,15 +126,17 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// dialerOf returns what a Web connects with.
-func dialerOf(w *Web) func(ctx context.Context, network, address string) (net.Conn, error) {
-	return w.client.Transport.(*http.Transport).DialContext
+// visitOf returns a visit that ends with the test.
+func visitOf(t *testing.T, w *Web) *visit {
+	v := &visit{web: w, ctx: t.Context()}
+	t.Cleanup(v.leave)
+	return v
 }
 
 // A proxy would connect for us, to whatever it likes. Its environment is read once in a
 // process, so a test cannot set it.
 func TestWebHasNoProxy(t *testing.T) {
-	if NewWeb(WebOptions{}).client.Transport.(*http.Transport).Proxy != nil {
+	if visitOf(t, NewWeb(WebOptions{})).transport().Proxy != nil {
 		t.Error("there may be a proxy")
 	}
 }
@@ -151,7 +153,7 @@ func TestGuardIsInTheDialer(t *testing.T) {
 	}
 	w := NewWeb(WebOptions{Names: nameServer(t, func(name string) []netip.Addr { return addrs(names[name]) })})
 	for name, text := range names {
-		if conn, err := dialerOf(w)(t.Context(), "tcp", name+":443"); !errors.Is(err, errGuarded) {
+		if conn, err := visitOf(t, w).transport().DialContext(t.Context(), "tcp", name+":443"); !errors.Is(err, errGuarded) {
 			t.Errorf("%s: got %v, %v, want %v", text, conn, err, errGuarded)
 		}
 		if _, err := w.Resolve(t.Context(), "did:web:"+name); !errors.Is(err, ErrUnresolved) {
@@ -369,46 +371,4 @@ func TestWebFailures(t *testing.T) {
 		})
 	}
 	all.Wait()
-}
-
-// Eight at a time; who waits for its turn can give up.
-func TestWebLookupsAreBounded(t *testing.T) {
-	var host *webHostFixture
-	var now, most atomic.Int64
-	release := make(chan struct{})
-	host = newWebHost(t, func(w http.ResponseWriter, r *http.Request) {
-		n := now.Add(1)
-		defer now.Add(-1)
-		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
-		}
-		select {
-		case <-release:
-		case <-r.Context().Done():
-		}
-		w.WriteHeader(http.StatusNotFound)
-	})
-	w := NewWeb(host.opt)
-	ctx, cancel := context.WithCancel(t.Context())
-	var all sync.WaitGroup
-	for i := range 20 {
-		all.Go(func() {
-			if _, err := w.Resolve(ctx, fmt.Sprintf("%s:%d", host.did, i)); !errors.Is(err, ErrUnresolved) && !isContext(err) {
-				t.Error(err)
-			}
-		})
-	}
-	for now.Load() < maxWebLookups && t.Context().Err() == nil {
-		time.Sleep(time.Millisecond)
-	}
-	impatient, stop := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer stop()
-	if _, err := w.Resolve(impatient, host.did); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
-	}
-	close(release)
-	cancel()
-	all.Wait()
-	if most.Load() != maxWebLookups {
-		t.Errorf("%d at a time, want %d", most.Load(), maxWebLookups)
-	}
 }

@@ -58,6 +58,19 @@ func (e *EntryError) Error() string {
 // Unwrap returns why the entry was refused.
 func (e *EntryError) Unwrap() error { return e.Err }
 
+// FullError says which entries of a batch a disk that is nearly full has no room for. Nothing of
+// the batch has been stored; the others would have been: see Quota for what is always taken. It
+// is an ErrFull.
+type FullError struct {
+	Over []int // positions in the batch, ascending, at least one
+	Err  error // an ErrFull with what is free, and where
+}
+
+func (e *FullError) Error() string { return fmt.Sprintf("%v: entries %v", e.Err, e.Over) }
+
+// Unwrap returns Err.
+func (e *FullError) Unwrap() error { return e.Err }
+
 // MissingError names a message that is not stored. It is an ErrNotFound.
 type MissingError struct{ ID dwn.ID }
 

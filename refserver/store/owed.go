@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"io"
 	"iter"
 
 	"github.com/ipfs/go-cid"
@@ -17,6 +18,12 @@ type Owed interface {
 	// count for nothing.
 	WantedOf(ctx context.Context, signer string) iter.Seq2[Wanted, error]
 	// SentBy notes that signer has sent the data c, all of it and verified: WantedOf never
-	// yields it again, whatever messages come. It writes once for a signer and c.
-	SentBy(ctx context.Context, signer string, c cid.Cid) error
+	// yields it again, whatever messages come. It writes once for a signer and c. The grants
+	// are as in PutDataUnder.
+	SentBy(ctx context.Context, signer string, c cid.Cid, grants []string) error
+	// PutDataUnder is PutData for who may send data because of grants, which are named by their
+	// record IDs. Where the tenant has revoked one of them it is ErrRevoked, and nothing becomes
+	// visible: it counts when r has been read and verified, as Grants.PutUnder says of messages.
+	// It is ErrRevoked for data that is held already, too; without grants it is PutData.
+	PutDataUnder(ctx context.Context, c cid.Cid, r io.Reader, grants []string) error
 }

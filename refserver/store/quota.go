@@ -10,7 +10,7 @@ import (
 // ErrQuota: what is to be stored does not fit into the tenant's quota. Reading still works,
 // and so does what Quota says is always taken. Its text has no numbers, because who reads it
 // may be allowed to see only a part of what they would tell.
-var ErrQuota = errors.New("quota of the tenant is used up")
+var ErrQuota = errors.New("the tenant's quota on this node is used up: reading still works; its operator can raise it")
 
 // QuotaError says which entries of a batch do not fit into the tenant's quota. Nothing of
 // the batch has been stored; the others would have fitted. It is an ErrQuota.
@@ -29,7 +29,8 @@ func (e *QuotaError) Unwrap() error { return ErrQuota }
 // A tenant whose quota is used up can still end what it once allowed: the first delete and the
 // first revocation of a record that is stored are always taken, if the tenant is the author and
 // Entry.Size is at most MaxAlways. They count, so a tenant has at most two such messages more
-// for each record.
+// for each record. What is always taken is taken on a disk that is nearly full, too, for as long
+// as there is room to open the store, but not because of grants.
 //
 // Who writes because of grants sees only a part of the messages, and is to learn little of the
 // others' volume from what fits. So what it writes has to fit when rounded up to whole
@@ -42,8 +43,10 @@ type Quota struct {
 }
 
 // MaxAlways is the longest delete or revocation, with its data, that needs no room in the
-// quota, in bytes. Common ones have 1 to 2 kB.
-const MaxAlways = 8 << 10
+// quota, in bytes. Common ones have 1 to 2 kB. Whoever made a grant must be able to revoke it: a
+// revocation repeats the grant's protocol, which has 10 000 bytes at most as the grant's data
+// has, and its author's key ID, which has 3072, in base64; IDs and timestamps add less than 1 kB.
+const MaxAlways = 32 << 10
 
 // Usage is what counts against a Quota.
 type Usage struct {

@@ -54,10 +54,24 @@ func (v *kept) load(ctx context.Context, last uint64) (*summary.Set, error) {
 		set, err = v.parse(ctx, data, at, last)
 	}
 	if errors.Is(err, errSaved) || errors.Is(err, store.ErrFoldDamaged) || errors.Is(err, summary.ErrEncoding) {
-		v.keeper.opt.Logger.Warn("saved summaries are thrown away and made again", "error", err)
+		if v.ofOtherSecret(ctx, err) {
+			v.keeper.opt.Logger.Info("saved summaries are of an earlier secret of the tenant, and made again under this one")
+		} else {
+			v.keeper.opt.Logger.Warn("saved summaries are thrown away and made again", "error", err)
+		}
 		return nil, nil
 	}
 	return set, err
+}
+
+// ofOtherSecret reports that what is saved, which the secret did not open, was saved under one
+// of another name. That is what a slot holds after a rotation, so nothing is damaged.
+func (v *kept) ofOtherSecret(ctx context.Context, err error) bool {
+	if !errors.Is(err, summary.ErrEncoding) {
+		return false
+	}
+	_, id, ok, err := v.rows.Fold(ctx, noteName(v.secret.Generation))
+	return err == nil && ok && !bytes.Equal(id, v.secret.ID[:])
 }
 
 func (v *kept) parse(ctx context.Context, data []byte, at, last uint64) (*summary.Set, error) {

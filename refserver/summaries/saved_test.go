@@ -30,6 +30,21 @@ func saved(t *testing.T, s store.Store, entries []store.Entry) (at uint64, data 
 	return at, data
 }
 
+// TestSavedOfEarlierSecret: what a rotation leaves in a slot is no damage, and is not told as such.
+func TestSavedOfEarlierSecret(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	at, _ := saved(t, s, generated()[:320])
+	next := store.Secret{Generation: secretA.Generation + maxEpochs, ID: [16]byte{7}, Key: [32]byte{7}}
+	log, opt := &record{}, small()
+	opt.Logger = log.logger()
+	k := openKeeper(t, s, opt)
+	set, err := k.find(alice, dwn.Scope{}, next).load(t.Context(), at)
+	if err != nil || set != nil || log.has("WARN") || !log.has("earlier secret") {
+		t.Errorf("loaded %v (%v): %s", set != nil, err, log.text.String())
+	}
+	checkView(t, k, s, alice, dwn.Scope{}, next)
+}
+
 // TestSavedRefused: what is saved is loaded if it is whole, and of this log, secret and
 // version; else it is thrown away and the summaries are right all the same. Cases G85,
 // G86 and G90.

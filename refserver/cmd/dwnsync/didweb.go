@@ -24,13 +24,32 @@ func (f *flags) didWeb() webFlags {
 	return w
 }
 
+// check returns a usage error where a permission would do nothing.
+func (w webFlags) check() error {
+	if len(*w.permitted) > 0 && !*w.on {
+		return fmt.Errorf("%w: -did-web-permit does nothing without -did-web", errUsage)
+	}
+	return nil
+}
+
 // resolver returns what finds the keys of signers.
 func (w webFlags) resolver() auth.Resolver {
+	messages, _ := w.resolvers()
+	return messages
+}
+
+// resolvers returns what finds the keys of the signers of messages, and of tokens: strangers
+// send those, so they have lookups of their own. Both remember the same documents.
+func (w webFlags) resolvers() (messages, tokens auth.Resolver) {
 	if !*w.on {
-		return auth.Offline{}
+		return auth.Offline{}, auth.Offline{}
 	}
-	web := auth.NewWeb(auth.WebOptions{Permitted: *w.permitted})
-	return auth.Methods{"key": auth.Offline{}, "jwk": auth.Offline{}, "web": auth.NewCache(web, auth.CacheOptions{})}
+	opt := auth.WebOptions{Permitted: *w.permitted}
+	cache := auth.NewCache(auth.NewWeb(opt), auth.CacheOptions{})
+	with := func(web auth.Resolver) auth.Resolver {
+		return auth.Methods{"key": auth.Offline{}, "jwk": auth.Offline{}, "web": web}
+	}
+	return with(cache), with(cache.Beside(auth.NewWeb(opt)))
 }
 
 // prefixesFlag is a list of address ranges.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,8 @@ type explained struct {
 	Takes         engine.Strategy   `json:"takes"`        // what auto begins with
 	Why           string            `json:"why"`
 	Strategies    []explainedByCost `json:"strategies"`
+	// Scope is what it is about, where the grants cover only a part of the one asked for.
+	Scope json.RawMessage `json:"scope,omitempty"`
 }
 
 // explainedByCost is the expected cost of a sync by one strategy, messages not counted.
@@ -37,7 +40,8 @@ type explainedByCost struct {
 	Cost      int64           `json:"cost"`   // bytes up and down and round_price for each round
 }
 
-const explainHelp = `It makes one request, and one or two more at first contact, and moves no message. The
+const explainHelp = `It makes one request, one or two more at first contact, one more where grants cover a
+part of the scope only, and moves no message. The
 costs are of metadata, those of the messages come on top, the same by any strategy. They
 are expected values: where a filter can hide a message, another round is chance.
 
@@ -45,7 +49,8 @@ are expected values: where a filter can hide a message, another round is chance.
 only the other side has), exact (they are counted; otherwise estimated, with a
 standard error of 9 %), equal, cursor, requests, round_price (bytes that a round is
 taken to be worth), takes and why (what auto begins with), strategies: a list of strategy,
-bytes_up, bytes_down, rounds, cost (bytes and rounds times round_price).
+bytes_up, bytes_down, rounds, cost (bytes and rounds times round_price), and scope where
+the grants cover only a part of the one asked for.
 `
 
 // runExplain tells what a sync with a node would cost.
@@ -63,13 +68,10 @@ func runExplain(ctx context.Context, s std, f *flags) error {
 		return err
 	}
 	checked := syncFlags{direction: direction}
-	if err := errors.Join(f.need("dir", "key", "tenant"), checked.check(engine.StrategyAuto)); err != nil {
+	if err := errors.Join(f.need("dir", "key", "tenant"), checked.check(engine.StrategyAuto), web.check()); err != nil {
 		return err
 	}
-	client, err := newClient(args, *key, *tenant)
-	if err == nil {
-		err = client.UseGrants(*grants...)
-	}
+	client, err := newGrantee(args, *key, *tenant, *grants)
 	if err != nil {
 		return err
 	}
@@ -103,7 +105,7 @@ func explain(ctx context.Context, client *refserver.Client, node refserver.Node,
 		MessagesHere: e.Here.Count, MessagesThere: e.There.Count,
 		LackedHere: int64(math.Round(e.OnlyThere)), LackedThere: int64(math.Round(e.OnlyHere)),
 		Exact: e.Exact, Equal: e.Equal(), Cursor: e.Cursor, Requests: e.Requests, RoundPrice: e.RoundPrice,
-		Takes: e.Takes, Why: e.Why,
+		Takes: e.Takes, Why: e.Why, Scope: e.Scope,
 	}
 	for _, c := range e.Costs {
 		result.Strategies = append(result.Strategies, explainedByCost{
@@ -119,6 +121,9 @@ func (e explained) print(w io.Writer) error {
 	about := "about "
 	if e.Exact {
 		about = ""
+	}
+	if e.Scope != nil {
+		fmt.Fprintf(w, "the grants cover this scope only: %s\n", e.Scope)
 	}
 	fmt.Fprintf(w, "%d messages here, %d there; lacked here: %s%d, there: %s%d\n\n",
 		e.MessagesHere, e.MessagesThere, about, e.LackedHere, about, e.LackedThere)

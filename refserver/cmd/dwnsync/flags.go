@@ -142,10 +142,21 @@ func (f *flags) grants() *grantFlag {
 // String returns the IDs as Set reads them.
 func (g *grantFlag) String() string { return strings.Join(*g, ",") }
 
-// Set parses the IDs, in any order.
+// Set parses the IDs, in any order, with spaces around them or not.
 func (g *grantFlag) Set(text string) error {
-	ids := slices.Sorted(strings.SplitSeq(text, ","))
+	ids := strings.Split(text, ",")
+	for i, id := range ids {
+		ids[i] = strings.TrimSpace(id)
+	}
+	slices.Sort(ids)
 	*g = ids
+	if slices.Equal(ids, []string{""}) {
+		*g = nil
+		return errors.New("no record ID of a grant")
+	}
+	if len(slices.Compact(slices.Clone(ids))) < len(ids) {
+		return errors.New("an ID is there twice")
+	}
 	return auth.CheckGrantIDs(ids)
 }
 

@@ -22,6 +22,7 @@ type fsckTenant struct {
 	Messages   int    `json:"messages"`    // that are listed by their keys
 	LogEntries int    `json:"log_entries"` // acceptances that can be read
 	Data       int    `json:"data"`        // messages whose record data is here, undamaged
+	Bytes      int64  `json:"bytes"`       // what counts for a quota: of messages and their data
 	Summaries  string `json:"summaries"`   // one of the constants below
 	// Drift is the part of the summaries that is, or was before -rebuild, another than a
 	// scan of everything makes.
@@ -131,8 +132,8 @@ func (r fsckResult) print(s std) error {
 		if t.Drift != "" {
 			drift = fmt.Sprintf(" (%s)", t.Drift)
 		}
-		fmt.Fprintf(out, "%s: %d messages, %d log entries, data of %d messages, summaries %s%s\n",
-			t.Tenant, t.Messages, t.LogEntries, t.Data, t.Summaries, drift)
+		fmt.Fprintf(out, "%s: %d messages, %d log entries, data of %d messages, %d bytes, summaries %s%s\n",
+			t.Tenant, t.Messages, t.LogEntries, t.Data, t.Bytes, t.Summaries, drift)
 		for _, d := range t.Damaged {
 			fmt.Fprintf(out, "  %s: %s\n", d.CID, d.What)
 		}

@@ -61,6 +61,14 @@ func (c *fsck) tenant(ctx context.Context, did string) (fsckTenant, error) {
 	if err := t.permissions(ctx); err != nil {
 		return t.found, err
 	}
+	usage, err := t.rows.Usage(ctx)
+	if err != nil && !damages(err) {
+		return t.found, err
+	}
+	if err != nil {
+		t.wrong("quota: %v", err)
+	}
+	t.found.Bytes = usage.Bytes
 	return t.found, t.summaries(ctx)
 }
 

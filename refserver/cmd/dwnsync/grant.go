@@ -81,15 +81,20 @@ func runGrant(ctx context.Context, s std, f *flags) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(f.need("key", "to"), to.check(f, args)); err != nil {
+	if err := errors.Join(f.need("key", "to", "can"), to.check(f, args)); err != nil {
 		return err
-	}
-	if *lasts <= 0 {
-		return fmt.Errorf("%w: -lasts has to be above 0", errUsage)
 	}
 	signer, err := readKey(*to.key)
 	if err != nil {
 		return err
+	}
+	switch {
+	case *lasts <= 0:
+		return fmt.Errorf("%w: -lasts has to be above 0", errUsage)
+	case *grantee == signer.DID():
+		return fmt.Errorf("%w: -to is the DID of the key itself, which may do everything", errUsage)
+	case *publication != "" && *can != "Records.Write":
+		return fmt.Errorf("%w: -publication is about what is written: it needs -can Records.Write", errUsage)
 	}
 	of, method, _ := strings.Cut(*can, ".")
 	now := time.Now()
@@ -116,7 +121,7 @@ func runGrant(ctx context.Context, s std, f *flags) error {
 
 // runRevoke revokes a grant, which it reads where it stores the revocation.
 func runRevoke(ctx context.Context, s std, f *flags) error {
-	to := f.placeOfMessages()
+	to, asJSON := f.placeOfMessages(), f.json()
 	id := f.String("grant", "", "`ID` of the grant")
 	description := f.String("description", "", "`TEXT` for people")
 	args, err := f.parse(1)
@@ -140,19 +145,42 @@ func runRevoke(ctx context.Context, s std, f *flags) error {
 	if err != nil {
 		return err
 	}
-	m, data, err := auth.MakeRevocation(signer, g.Grant, *description, max(time.Now().UnixMicro(), g.Granted+1))
-	if err == nil {
-		err = to.put(ctx, s, args, signer, store.Entry{Message: m, Data: data})
+	done := revoked{ID: *id, Already: g.Revoked}
+	if !g.Revoked { // another revocation would change nothing, and may not fit
+		m, data, err := auth.MakeRevocation(signer, g.Grant, *description, max(time.Now().UnixMicro(), g.Granted+1))
+		if err == nil {
+			err = to.put(ctx, s, args, signer, store.Entry{Message: m, Data: data})
+		}
+		if err != nil {
+			return err
+		}
+		done.By = m.CID().String()
 	}
-	if err == nil {
-		_, err = fmt.Fprintf(s.out, "%s revoked by %s\n", *id, m.CID())
+	if *asJSON {
+		return printJSON(s, done)
 	}
+	_, err = fmt.Fprintln(s.out, done)
 	return err
+}
+
+// revoked is what revoke prints.
+type revoked struct {
+	ID      string `json:"id"`
+	By      string `json:"revoked_by,omitempty"` // CID of the revocation that was stored
+	Already bool   `json:"already"`              // it was revoked or deleted before; nothing was stored
+}
+
+// String returns one line.
+func (r revoked) String() string {
+	if r.Already {
+		return r.ID + " is revoked already"
+	}
+	return r.ID + " revoked by " + r.By
 }
 
 // runGrants lists the grants that a folder or a node holds, the oldest first.
 func runGrants(ctx context.Context, s std, f *flags) error {
-	from, tenant, asJSON := f.placeOfMessages(), f.tenant(), f.json()
+	from, tenant, asJSON := f.placeOfMessages(), f.tenant(), f.Bool("json", false, "print one JSON array")
 	args, err := f.parse(1)
 	if err != nil {
 		return err

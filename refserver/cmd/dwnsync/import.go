@@ -39,6 +39,9 @@ type imported struct {
 func runImport(ctx context.Context, s std, f *flags) error {
 	dir, asJSON, web := f.dir(), f.json(), f.didWeb()
 	args, err := f.parse(1)
+	if err == nil {
+		err = web.check()
+	}
 	if err != nil {
 		return err
 	}

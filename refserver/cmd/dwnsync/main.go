@@ -67,7 +67,7 @@ func commands() []command {
 		{"fsck", "-dir D [-tenant DID] [-rebuild] [-json]", "verify messages and summaries, and make summaries again", runFsck},
 		{"rotate", "-dir D -tenant DID [-json]", "give a tenant's summaries a new secret, which other nodes take over", runRotate},
 		{"grant", "-key JWK.json -to DID [-can Messages.Read] [-protocol URL] [-lasts 720h] [-json] -dir D | URL", "let another DID do something with the messages of the key's DID", runGrant},
-		{"revoke", "-key JWK.json -grant ID -dir D | URL", "end a grant of the key's DID, also in syncs under way", runRevoke},
+		{"revoke", "-key JWK.json -grant ID [-json] -dir D | URL", "end a grant of the key's DID, also in syncs under way", runRevoke},
 		{"grants", "[-json] -dir D -tenant DID | -key JWK.json URL", "list a tenant's grants, and which are good", runGrants},
 		{"version", "", "print the versions of program, wire format and build", runVersion},
 	}

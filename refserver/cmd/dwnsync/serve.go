@@ -34,6 +34,7 @@ type serveFlags struct {
 	rotateEvery, checkEvery  *time.Duration
 	keepMiB                  *int64
 	web                      webFlags
+	tokens                   auth.Resolver // of their signers
 	quota                    quotaFlags
 }
 
@@ -69,7 +70,7 @@ func runServe(ctx context.Context, s std, f *flags) error {
 	if err != nil {
 		return err
 	}
-	node.Resolver = opt.web.resolver()
+	node.Resolver, opt.tokens = opt.web.resolvers()
 	err = serveNode(ctx, s, f, opt, node.Node, log)
 	return errors.Join(err, node.close())
 }
@@ -93,7 +94,7 @@ func (o serveFlags) check(f *flags) error {
 	if _, err := engine.ParseStrategy(*o.strategy); err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
-	return o.quota.check()
+	return errors.Join(o.web.check(), o.quota.check())
 }
 
 // segmentBytes is -keep as refserver.ServerOptions have it.
@@ -119,7 +120,7 @@ func serveNode(ctx context.Context, s std, f *flags, opt serveFlags, node refser
 	}
 	origins := opt.origins(listener.Addr())
 	handler, err := refserver.NewServer(node, refserver.ServerOptions{
-		Origins: origins, Gate: gate, SegmentBytes: opt.segmentBytes(), Logger: log, Version: version(),
+		Origins: origins, Gate: gate, TokenResolver: opt.tokens, SegmentBytes: opt.segmentBytes(), Logger: log, Version: version(),
 	})
 	if err != nil {
 		listener.Close()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,13 +20,10 @@ func runSync(ctx context.Context, s std, f *flags) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(f.need("dir", "key", "tenant"), opt.check(engine.Strategy(*opt.strategy))); err != nil {
+	if err := errors.Join(f.need("dir", "key", "tenant"), opt.check(engine.Strategy(*opt.strategy)), web.check()); err != nil {
 		return err
 	}
-	client, err := newClient(args, *key, *tenant)
-	if err == nil {
-		err = client.UseGrants(*grants...)
-	}
+	client, err := newGrantee(args, *key, *tenant, *grants)
 	if err != nil {
 		return err
 	}
@@ -48,6 +46,11 @@ func runSync(ctx context.Context, s std, f *flags) error {
 
 // newClient returns a client of the URL that is the only one of args.
 func newClient(args []string, key, tenant string) (*refserver.Client, error) {
+	return newGrantee(args, key, tenant, nil)
+}
+
+// newGrantee is newClient for a key that goes by grants, if there are any.
+func newGrantee(args []string, key, tenant string, grants []string) (*refserver.Client, error) {
 	if len(args) != 1 {
 		return nil, fmt.Errorf("%w: URL is missing", errUsage)
 	}
@@ -55,11 +58,14 @@ func newClient(args []string, key, tenant string) (*refserver.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(grants) > 0 && signer.DID() == tenant {
+		return nil, fmt.Errorf("%w: -grant is for a key that is not the tenant's; this one needs none", errUsage)
+	}
 	client, err := refserver.NewClient(args[0], tenant, signer, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
-	return client, nil
+	return client, client.UseGrants(grants...)
 }
 
 func printResult(s std, r refserver.SyncResult, asJSON bool) error {
@@ -83,8 +89,25 @@ func printResult(s std, r refserver.SyncResult, asJSON bool) error {
 	if r.DataReceived+r.DataSent+r.DataMissing > 0 {
 		fmt.Fprintf(s.out, "record data by CID: %d received, %d sent, %d missing on both sides\n", r.DataReceived, r.DataSent, r.DataMissing)
 	}
-	for _, refused := range r.Refused {
-		fmt.Fprintf(s.err, "the %s refused %s: %s\n", refused.By, refused.CID, refused.Reason)
-	}
+	printRefused(s, r)
 	return err
+}
+
+// maxRefusedLines is how many refused messages people are told of by name.
+const maxRefusedLines = 10
+
+// printRefused writes a line for each of the first refused messages. A cause that has
+// nothing to do with one message, such as a quota, refuses them all.
+func printRefused(s std, r refserver.SyncResult) {
+	named := r.Refused[:min(len(r.Refused), maxRefusedLines)]
+	for _, refused := range named {
+		line := "the " + refused.By + " refused " + cmp.Or(refused.CID, "what is no message")
+		if refused.Reason != "" {
+			line += ": " + refused.Reason
+		}
+		fmt.Fprintln(s.err, line)
+	}
+	if more := max(r.RefusedMessages, len(r.Refused)) - len(named); more > 0 {
+		fmt.Fprintf(s.err, "and %d more were refused; -json lists up to %d\n", more, engine.MaxRefused)
+	}
 }

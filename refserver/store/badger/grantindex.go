@@ -75,10 +75,8 @@ func (t *tenant) indexGrants(ctx context.Context, n int) error {
 		if err != nil || !behind {
 			return err
 		}
-		// What it writes is little, and reading depends on it: so it needs no more room than
-		// opening the store did.
-		least := min(t.store.opt.MinFree, minFreeToOpen)
-		if err := t.inTurn(ctx, least, func(txn *dgraph.Txn) error { return t.indexPage(txn, n) }); err != nil {
+		// What it writes is little, and reading depends on it.
+		if err := t.writeLittle(ctx, func(txn *dgraph.Txn) error { return t.indexPage(txn, n) }); err != nil {
 			return err
 		}
 	}
@@ -136,6 +134,9 @@ func (w *writer) index(r *logReader, item *dgraph.Item) (noted bool, err error) 
 		return false, err
 	}
 	own, err := r.own(w.txn, row)
+	if err == nil && own.Interface == "Records" && own.Method == "Delete" && own.Author == w.row.did {
+		return false, w.endGrant(recordDigest(own.RecordID)) // if it is one, and something was lent under it
+	}
 	if err != nil || !dwn.IsPermissions(own.Protocol) {
 		return false, err
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	dgraph "github.com/dgraph-io/badger/v4"
 	"github.com/dwn-sync/dwnsync/refserver/store"
 )
 
@@ -149,4 +150,44 @@ func TestGrantsFull(t *testing.T) {
 		t.Errorf("the second time: got %v, want %v", err, store.ErrNotFound)
 	}
 	checkGrantRows(t, have)
+}
+
+// TestDeletedBefore checks that a delete of a grant that a version of before stored rotates the
+// secret that was lent under it, once, and one by somebody else does not.
+func TestDeletedBefore(t *testing.T) {
+	did, entries := permissionSamples(t)
+	for _, entry := range entries {
+		m := entry.Message
+		if !isDelete(m) {
+			continue
+		}
+		have := tenantOf(openTest(t, t.TempDir(), Options{}), did)
+		held := store.Secret{Generation: 3, Key: [32]byte{1}}
+		putSamples(t, have, entries)
+		if err := forget(t.Context(), have, 0); err != nil {
+			t.Fatal(err)
+		}
+		err := have.write(t.Context(), func(txn *dgraph.Txn) error {
+			lent := txn.Set(have.keys.lent(recordDigest(m.RecordID())), nil)
+			return errors.Join(lent, txn.Set(have.keys.secret(nil), appendSecret(nil, held)))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := have.indexGrants(t.Context(), 100); err != nil {
+				t.Fatal(err)
+			}
+			want := held.Generation
+			if m.Author() == did {
+				want++
+			}
+			if got, _, err := have.Secret(t.Context(), nil); err != nil || got.Generation != want || (got == held) != (want == held.Generation) {
+				t.Fatalf("a delete by %.30s: %v (%v), want generation %d", m.Author(), got, err, want)
+			}
+		}
+		checkGrantRows(t, have)
+		return
+	}
+	t.Fatal("no delete to test with")
 }

@@ -146,6 +146,14 @@ func (t *tenant) deletedByTenant(txn *dgraph.Txn, record digest) (bool, error) {
 	return false, nil
 }
 
+// indexFor is indexGrants for a write under grants, and nothing where there are none.
+func (t *tenant) indexFor(ctx context.Context, grants []string) error {
+	if len(grants) == 0 {
+		return nil
+	}
+	return t.indexGrants(ctx, scanSize)
+}
+
 // Lend implements store.Grants.
 func (t *tenant) Lend(ctx context.Context, grants []string) error {
 	noted := true
@@ -160,7 +168,7 @@ func (t *tenant) Lend(ctx context.Context, grants []string) error {
 	if err != nil || noted {
 		return err // nothing to write, so a full disk does not matter
 	}
-	return t.write(ctx, func(txn *dgraph.Txn) error {
+	return t.writeLittle(ctx, func(txn *dgraph.Txn) error { // reading depends on it
 		if err := t.checkGrants(txn, grants); err != nil {
 			return err
 		}

@@ -191,3 +191,39 @@ func TestDeleteConflicts(t *testing.T) {
 		checkConflict(t, have, under, deleting, record == deletion.RecordID())
 	}
 }
+
+// TestUploadConflicts is TestRevocationConflicts of data that becomes visible under a grant, and of
+// the note that it was sent.
+func TestUploadConflicts(t *testing.T) {
+	did, entries := permissionSamples(t)
+	have := tenantOf(openTest(t, t.TempDir(), Options{}), did)
+	var revocation *dwn.Message
+	for _, entry := range entries {
+		if _, ok := store.Revokes(entry.Message, did); ok {
+			revocation = entry.Message
+		}
+	}
+	record, _ := store.Revokes(revocation, did)
+	entry, named := largeEntry(t)
+	if _, err := have.Put(t.Context(), []store.Entry{entry}); err != nil {
+		t.Fatal(err)
+	}
+	for _, grants := range [][]string{{record}, {"bafyother", record}, {"bafyother"}, nil} {
+		if err := forget(t.Context(), have, 0); err != nil {
+			t.Fatal(err)
+		}
+		under, revoking := have.store.db.NewTransaction(true), have.store.db.NewTransaction(true)
+		up := &upload{ctx: t.Context(), tenant: have}
+		if useless, err := up.show(under, named.CID, named.Size, grants); err != nil || useless {
+			t.Fatal(useless, err)
+		}
+		w := &writer{txn: revoking, keys: have.keys, row: tenantRow{did: did}}
+		if err := w.noteGrant(revocation, revocation.Attributes()); err != nil {
+			t.Fatal(err)
+		}
+		if err := under.Delete(have.keys.data(dataDigest(named.CID))); err != nil { // for the next one
+			t.Fatal(err)
+		}
+		checkConflict(t, have, under, revoking, len(grants) > 0 && grants[len(grants)-1] == record)
+	}
+}

@@ -221,8 +221,8 @@ func TestFull(t *testing.T) {
 	if err := put(20); !errors.Is(err, store.ErrFull) || !strings.Contains(err.Error(), s.dir) {
 		t.Errorf("Put: got %v, want %v", err, store.ErrFull)
 	}
-	if _, err := have.KeepSecret(t.Context(), nil, store.Secret{}); !errors.Is(err, store.ErrFull) {
-		t.Errorf("KeepSecret: got %v, want %v", err, store.ErrFull)
+	if err := have.KeepFold(t.Context(), "f", 1, []byte("fold")); !errors.Is(err, store.ErrFull) {
+		t.Errorf("KeepFold: got %v, want %v", err, store.ErrFull)
 	}
 	if keys, _, err := have.Keys(t.Context(), dwn.Scope{}); err != nil || len(keys) != 10 {
 		t.Errorf("%d keys (%v), want 10", len(keys), err)

@@ -30,17 +30,25 @@ func (t *tenant) WantedOf(ctx context.Context, signer string) iter.Seq2[store.Wa
 }
 
 // SentBy implements store.Owed.
-func (t *tenant) SentBy(ctx context.Context, signer string, c cid.Cid) error {
+func (t *tenant) SentBy(ctx context.Context, signer string, c cid.Cid, grants []string) error {
+	if err := t.indexFor(ctx, grants); err != nil {
+		return err
+	}
 	by, d := signerDigest(signer), dataDigest(c)
 	noted := false
 	err := t.store.view(ctx, func(txn *dgraph.Txn) (err error) {
-		noted, err = has(txn, t.keys.sent(by, d))
+		if err = t.checkGrants(txn, grants); err == nil {
+			noted, err = has(txn, t.keys.sent(by, d))
+		}
 		return err
 	})
 	if err != nil || noted {
 		return err
 	}
 	return t.write(ctx, func(txn *dgraph.Txn) error {
+		if err := t.checkGrants(txn, grants); err != nil {
+			return err
+		}
 		if err := txn.Delete(t.keys.owed(by, d)); err != nil {
 			return err
 		}

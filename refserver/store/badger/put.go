@@ -22,13 +22,11 @@ func (t *tenant) PutUnder(ctx context.Context, batch []store.Entry, grants []str
 	if err := checkBatch(batch); err != nil {
 		return nil, err
 	}
-	if len(grants) > 0 {
-		if err := t.indexGrants(ctx, scanSize); err != nil {
-			return nil, err
-		}
+	if err := t.indexFor(ctx, grants); err != nil {
+		return nil, err
 	}
 	outcomes := make([]store.Outcome, len(batch))
-	run := t.write
+	run := t.writeLittle
 	if len(batch) == 0 {
 		run = t.store.view
 	}
@@ -36,7 +34,11 @@ func (t *tenant) PutUnder(ctx context.Context, batch []store.Entry, grants []str
 		if err := t.checkGrants(txn, grants); err != nil || len(batch) == 0 {
 			return err
 		}
-		return t.put(txn, batch, outcomes, len(grants) > 0)
+		full := t.store.room(t.store.opt.MinFree)
+		if full != nil && len(grants) > 0 {
+			return full // whatever the batch is: what fits could tell what else is held
+		}
+		return t.put(txn, batch, outcomes, len(grants) > 0, full)
 	})
 	if err != nil {
 		return nil, err
@@ -45,21 +47,28 @@ func (t *tenant) PutUnder(ctx context.Context, batch []store.Entry, grants []str
 }
 
 // put writes a batch, sets its outcomes, and returns errUnchanged if nothing was new. Lent
-// says that it is written because of grants.
-func (t *tenant) put(txn *dgraph.Txn, batch []store.Entry, outcomes []store.Outcome, lent bool) error {
+// says that it is written because of grants, full why nothing is that is not always taken, nil
+// where there is room.
+func (t *tenant) put(txn *dgraph.Txn, batch []store.Entry, outcomes []store.Outcome, lent bool, full error) error {
 	row, err := t.row(txn)
 	if err != nil {
 		return err
 	}
-	w := &writer{txn: txn, keys: t.keys, row: row, tenant: t, quota: t.store.opt.Quota, lent: lent}
-	var over []int
+	w := &writer{txn: txn, keys: t.keys, row: row, tenant: t, quota: t.store.opt.Quota, lent: lent, full: full}
+	var over, unwritten []int
 	for i, entry := range batch {
 		outcomes[i], err = w.put(entry)
-		if errors.Is(err, store.ErrQuota) {
+		switch {
+		case errors.Is(err, store.ErrQuota):
 			over = append(over, i) // the others may fit without it
-		} else if err != nil {
+		case errors.Is(err, store.ErrFull):
+			unwritten = append(unwritten, i)
+		case err != nil:
 			return err
 		}
+	}
+	if len(unwritten) > 0 {
+		return &store.FullError{Over: unwritten, Err: full}
 	}
 	if len(over) > 0 {
 		return &store.QuotaError{Over: over}
@@ -106,11 +115,15 @@ type writer struct {
 	tenant *tenant
 	quota  store.Quota
 	lent   bool
+	full   error // why only little may be written, nil where there is room
 }
 
 func (w *writer) put(entry store.Entry) (store.Outcome, error) {
 	known, err := has(w.txn, w.keys.message(entry.Message.ID(), 0))
 	if err != nil {
+		return 0, err
+	}
+	if err := w.checkRoom(entry, known); err != nil {
 		return 0, err
 	}
 	if err := w.checkQuota(entry, known); err != nil {

@@ -45,6 +45,29 @@ func (t *tenant) charge(txn *dgraph.Txn, size int64) error {
 	return txn.Set(t.keys.tenant(), row.append(nil))
 }
 
+// checkRoom returns store.ErrFull if the disk is nearly full and the entry would write something
+// that is not always taken. Known says that its message is stored.
+func (w *writer) checkRoom(entry store.Entry, known bool) error {
+	if w.full == nil {
+		return nil
+	}
+	if known {
+		named, ok := entry.Message.Data()
+		if !ok || entry.Data == nil {
+			return nil
+		}
+		if held, err := has(w.txn, w.keys.data(dataDigest(named.CID))); err != nil || held {
+			return err
+		}
+		return w.full
+	}
+	always, err := w.always(entry)
+	if err == nil && !always {
+		err = w.full
+	}
+	return err
+}
+
 // checkQuota returns store.ErrQuota if the entry does not fit into what the tenant may have.
 // Known says that its message is stored.
 func (w *writer) checkQuota(entry store.Entry, known bool) error {
@@ -74,7 +97,8 @@ func (w *writer) checkQuota(entry store.Entry, known bool) error {
 	return err
 }
 
-// always reports whether the entry is taken although the quota is used up, see store.Quota.
+// always reports whether the entry is taken although the quota is used up or the disk nearly
+// full, see store.Quota.
 func (w *writer) always(entry store.Entry) (bool, error) {
 	m := entry.Message
 	if m.Author() != w.row.did || entry.Size() > store.MaxAlways {

@@ -23,8 +23,9 @@ func (t *tenant) KeepSecret(ctx context.Context, label []byte, offered store.Sec
 	if err != nil || found && !offered.Beats(held) {
 		return held, err // nothing to write, so a full disk does not matter
 	}
+	// It is a row of less than 100 bytes, and the first sync of a scope reads nothing without it.
 	winner, key := offered, t.keys.secret(label)
-	err = t.write(ctx, func(txn *dgraph.Txn) error {
+	err = t.writeLittle(ctx, func(txn *dgraph.Txn) error {
 		held, found, err := readSecret(txn, key)
 		if err != nil {
 			return err

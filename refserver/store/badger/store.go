@@ -161,6 +161,12 @@ func (t *tenant) write(ctx context.Context, f func(*dgraph.Txn) error) error {
 	return t.inTurn(ctx, t.store.opt.MinFree, f)
 }
 
+// writeLittle is write for what is little and has to work on a disk that is nearly full: it needs
+// no more room than opening the store did.
+func (t *tenant) writeLittle(ctx context.Context, f func(*dgraph.Txn) error) error {
+	return t.inTurn(ctx, min(t.store.opt.MinFree, minFreeToOpen), f)
+}
+
 // remove is write for what makes room: it works on a disk that is nearly full.
 func (t *tenant) remove(ctx context.Context, f func(*dgraph.Txn) error) error {
 	return t.inTurn(ctx, 0, f)

@@ -25,7 +25,15 @@ const sweepSize = 1000
 
 // PutData implements store.Data.
 func (t *tenant) PutData(ctx context.Context, c cid.Cid, r io.Reader) error {
-	due, held, err := t.expect(ctx, c)
+	return t.PutDataUnder(ctx, c, r, nil)
+}
+
+// PutDataUnder implements store.Owed.
+func (t *tenant) PutDataUnder(ctx context.Context, c cid.Cid, r io.Reader, grants []string) error {
+	if err := t.indexFor(ctx, grants); err != nil {
+		return err
+	}
+	due, held, err := t.expect(ctx, c, grants)
 	if err != nil || held {
 		return err
 	}
@@ -44,7 +52,7 @@ func (t *tenant) PutData(ctx context.Context, c cid.Cid, r io.Reader) error {
 	case !have.Equals(c):
 		err = fmt.Errorf("%w: %d bytes of %s where %s is due", store.ErrDataMismatch, size, have, c)
 	default:
-		return up.finish(c, size)
+		return up.finish(c, size, grants)
 	}
 	return errors.Join(err, up.abandon())
 }
@@ -56,11 +64,14 @@ type due struct {
 }
 
 // expect returns how long the data c may be: as messages state, and as the quota has room
-// for. It is store.ErrQuota where that is too little for every size that is stated. Held says
-// that the data is here already.
-func (t *tenant) expect(ctx context.Context, c cid.Cid) (expected due, held bool, err error) {
+// for. It is store.ErrQuota where that is too little for every size that is stated, and
+// store.ErrRevoked where a grant has ended. Held says that the data is here already.
+func (t *tenant) expect(ctx context.Context, c cid.Cid, grants []string) (expected due, held bool, err error) {
 	d := dataDigest(c)
 	err = t.store.view(ctx, func(txn *dgraph.Txn) error {
+		if err := t.checkGrants(txn, grants); err != nil {
+			return err
+		}
 		if held, err = has(txn, t.keys.data(d)); err != nil || held {
 			return err
 		}
@@ -167,40 +178,48 @@ func (u *upload) putChunks(txn *dgraph.Txn) error {
 	return nil
 }
 
-// finish makes the data visible, unless another upload has done so meanwhile.
-// After an error it leaves the chunks alone: the transaction may be on disk. What
-// is not needed goes when the store is opened the next time.
-func (u *upload) finish(c cid.Cid, size int64) error {
-	t, d := u.tenant, dataDigest(c)
+// finish makes the data visible, unless another upload has done so meanwhile or one of grants
+// has ended. After an error of the disk it leaves the chunks alone: the transaction may be on
+// it. What is not needed goes when the store is opened the next time.
+func (u *upload) finish(c cid.Cid, size int64, grants []string) error {
 	useless := false
-	err := t.write(u.ctx, func(txn *dgraph.Txn) (err error) {
-		if useless, err = has(txn, t.keys.data(d)); err != nil {
-			return err
-		} else if useless {
-			return errUnchanged
-		}
-		if stated, err := hasPrefix(txn, t.keys.namesOfSize(d, size)); err != nil {
-			return err
-		} else if !stated {
-			useless = true
-			return fmt.Errorf("%w: %s has %d bytes, no message here states that size", store.ErrDataMismatch, c, size)
-		}
-		if err := t.charge(txn, size); err != nil {
-			useless = errors.Is(err, store.ErrQuota)
-			return err
-		}
-		if size <= dwn.MaxInlineData {
-			return keepInline(txn, t.keys, d, u.buf)
-		}
-		if err := u.complete(txn); err != nil {
-			return err
-		}
-		return showData(txn, t.keys, d, dataRow{size: size, upload: u.id})
+	err := u.tenant.write(u.ctx, func(txn *dgraph.Txn) (err error) {
+		useless, err = u.show(txn, c, size, grants)
+		return err
 	})
 	if useless {
 		return errors.Join(err, u.abandon())
 	}
 	return err
+}
+
+// show writes the rows that make the data visible. Useless says that the chunks are not needed
+// and that this transaction has not shown them: the data is held already, or may not be.
+func (u *upload) show(txn *dgraph.Txn, c cid.Cid, size int64, grants []string) (useless bool, err error) {
+	t, d := u.tenant, dataDigest(c)
+	if err := t.checkGrants(txn, grants); err != nil {
+		return errors.Is(err, store.ErrRevoked), err
+	}
+	if held, err := has(txn, t.keys.data(d)); err != nil {
+		return false, err
+	} else if held {
+		return true, errUnchanged
+	}
+	if stated, err := hasPrefix(txn, t.keys.namesOfSize(d, size)); err != nil {
+		return false, err
+	} else if !stated {
+		return true, fmt.Errorf("%w: %s has %d bytes, no message here states that size", store.ErrDataMismatch, c, size)
+	}
+	if err := t.charge(txn, size); err != nil {
+		return errors.Is(err, store.ErrQuota), err
+	}
+	if size <= dwn.MaxInlineData {
+		return false, keepInline(txn, t.keys, d, u.buf)
+	}
+	if err := u.complete(txn); err != nil {
+		return false, err
+	}
+	return false, showData(txn, t.keys, d, dataRow{size: size, upload: u.id})
 }
 
 // complete writes the last chunks and takes the upload out of those under way: the

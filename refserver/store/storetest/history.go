@@ -1,8 +1,10 @@
 package storetest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/bits"
 	"math/rand/v2"
 	"sync"
@@ -17,9 +19,9 @@ import (
 type call struct {
 	kind       callKind
 	grant      int  // index: which is revoked, asked for or written under
-	message    int  // index: which is written or looked for
-	refused    bool // a push: ErrRevoked; an ask: it is revoked
-	accepted   bool // a push that was not refused: the message is new; a look: it is not there
+	message    int  // index: which is written or looked for, or which data
+	refused    bool // a push or what is sent: ErrRevoked; an ask: it is revoked
+	accepted   bool // a push that was not refused: the message is new; a look or a find: it is not there
 	begin, end time.Duration
 }
 
@@ -30,10 +32,12 @@ const (
 	callPush
 	callAsk
 	callLook
+	callSend // data
+	callFind // data
 )
 
-// moment is what a tenant holds between two calls, a bit for each grant and message.
-type moment struct{ revoked, stored uint64 }
+// moment is what a tenant holds between two calls, a bit for each grant, message and piece of data.
+type moment struct{ revoked, stored, held uint64 }
 
 // apply does what c does, all at once, and reports whether it would answer as it did.
 func (c call) apply(m moment) (moment, bool) {
@@ -44,8 +48,13 @@ func (c call) apply(m moment) (moment, bool) {
 		return m, true
 	case c.kind == callLook:
 		return m, c.accepted == isNew
+	case c.kind == callFind:
+		return m, c.accepted == (m.held>>c.message&1 == 0)
 	case c.refused || c.kind == callAsk:
 		return m, c.refused == revoked
+	case c.kind == callSend:
+		m.held |= 1 << c.message
+		return m, !revoked
 	default:
 		m.stored |= 1 << c.message
 		return m, !revoked && c.accepted == isNew
@@ -100,8 +109,15 @@ const (
 	historyMessages = 3
 )
 
+// historyData returns a message that names the n-th piece of data, and that.
+func historyData(tb testing.TB, n int) (named store.Entry, data []byte) {
+	data = fmt.Appendf(nil, "data %d", n)
+	return store.Entry{Message: draft{n: 90 + n, method: "Write", author: "carol", data: data}.message(tb)}, data
+}
+
 // history lets callers revoke two grants, write under them, ask for them and look for what
-// was written, at the same time, and returns what happened.
+// was written, at the same time, and returns what happened. They write messages if seed is even,
+// data if it is odd.
 func history(t *testing.T, have store.Tenant, did string, seed uint64) []call {
 	t.Helper()
 	var grants, revocations []store.Entry
@@ -109,14 +125,22 @@ func history(t *testing.T, have store.Tenant, did string, seed uint64) []call {
 		grants = append(grants, grant(t, n, did))
 		revocations = append(revocations, store.Entry{Message: revocation(n, did, grants[n].Message.RecordID()).message(t)})
 	}
-	if _, err := have.Put(t.Context(), grants); err != nil {
+	batch := grants
+	for n := range historyMessages {
+		named, _ := historyData(t, n)
+		batch = append(batch, named)
+	}
+	if _, err := have.Put(t.Context(), batch); err != nil {
 		t.Fatal(err)
 	}
 	messages := notes(t, 0, historyMessages)
 	all := make([]call, historyCallers*historyCalls)
 	rng := rand.New(rand.NewPCG(seed, 11))
+	kinds := []callKind{callRevoke, callPush, callPush, callPush, callAsk, callLook, callLook}
+	if seed%2 == 1 {
+		kinds = []callKind{callRevoke, callSend, callSend, callSend, callAsk, callFind, callFind}
+	}
 	for i := range all {
-		kinds := []callKind{callRevoke, callPush, callPush, callPush, callAsk, callLook, callLook}
 		all[i] = call{kind: kinds[rng.IntN(len(kinds))], grant: rng.IntN(historyGrants), message: rng.IntN(len(messages))}
 	}
 	start, base := make(chan struct{}), time.Now()
@@ -154,13 +178,26 @@ func (c *call) make(t *testing.T, have store.Tenant, grant string, revocation, m
 		if c.accepted = errors.Is(err, store.ErrNotFound); c.accepted {
 			err = nil
 		}
-	case callPush:
-		outcomes, err = have.PutUnder(t.Context(), []store.Entry{message}, []string{grant})
-		c.refused = errors.Is(err, store.ErrRevoked)
-		c.accepted = err == nil && outcomes[0] == store.Accepted
-		if c.refused {
+	case callSend:
+		named, data := historyData(t, c.message)
+		d, _ := named.Message.Data()
+		err = have.PutDataUnder(t.Context(), d.CID, bytes.NewReader(data), []string{grant})
+	case callFind:
+		named, _ := historyData(t, c.message)
+		d, _ := named.Message.Data()
+		var r io.ReadCloser
+		if r, _, err = have.OpenData(t.Context(), d.CID); err == nil {
+			return r.Close()
+		}
+		if c.accepted = errors.Is(err, store.ErrNotFound); c.accepted {
 			err = nil
 		}
+	case callPush:
+		outcomes, err = have.PutUnder(t.Context(), []store.Entry{message}, []string{grant})
+		c.accepted = err == nil && outcomes[0] == store.Accepted
+	}
+	if errors.Is(err, store.ErrRevoked) {
+		c.refused, err = true, nil
 	}
 	return err
 }
@@ -169,7 +206,7 @@ func (c *call) make(t *testing.T, have store.Tenant, grant string, revocation, m
 // does one thing at a time: what was written under a grant had begun before the revocation
 // ended, and nothing that begins later is stored.
 func testRevocationOrder(t *testing.T, b *bed) {
-	histories := trials(100, 1000)
+	histories := trials(200, 2000)
 	refused, stored := 0, 0
 	for seed := range uint64(histories) {
 		m := newModel(fmt.Sprintf("did:example:history%d", seed))
@@ -185,9 +222,12 @@ func testRevocationOrder(t *testing.T, b *bed) {
 			checkStored(t, have, m, calls)
 		}
 		for _, c := range calls {
-			if c.kind == callPush && c.refused {
+			if c.kind != callPush && c.kind != callSend {
+				continue
+			}
+			if c.refused {
 				refused++
-			} else if c.kind == callPush {
+			} else {
 				stored++
 			}
 		}
@@ -224,12 +264,20 @@ func checkStored(t *testing.T, have store.Tenant, m *model, calls []call) {
 	for n := range historyGrants {
 		m.put(grant(t, n, m.did))
 	}
+	for n := range historyMessages {
+		named, _ := historyData(t, n)
+		m.put(named)
+	}
 	for _, c := range calls {
 		switch {
 		case c.kind == callRevoke:
 			m.put(store.Entry{Message: revocation(c.grant, m.did, grant(t, c.grant, m.did).Message.RecordID()).message(t)})
 		case c.kind == callPush && !c.refused:
 			m.put(note(t, c.message))
+		case c.kind == callSend && !c.refused:
+			named, data := historyData(t, c.message)
+			d, _ := named.Message.Data()
+			m.data[d.CID] = data
 		}
 	}
 	m.check(t, have)

@@ -53,7 +53,7 @@ func (m *model) checkOwed(t *testing.T, have store.Owed) {
 
 func (m *model) sentBy(t *testing.T, have store.Tenant, signer string, c cid.Cid) {
 	t.Helper()
-	if err := have.SentBy(t.Context(), signer, c); err != nil {
+	if err := have.SentBy(t.Context(), signer, c, nil); err != nil {
 		t.Fatal(err)
 	}
 	m.sent[debt{signer, c}] = true

@@ -49,6 +49,7 @@ func Run(t *testing.T, open Opener) {
 		{"Lend", testLend},
 		{"ManyGrants", testManyGrants},
 		{"PutUnder", testPutUnder},
+		{"PutDataUnder", testPutDataUnder},
 		{"RevocationOrder", testRevocationOrder},
 		{"SealKey", testSealKey},
 		{"Folds", testFolds},

@@ -198,6 +198,8 @@ func everyCall(ctx context.Context, s store.Store, have store.Tenant, entry stor
 	named, _ := entry.Message.Data()
 	_, errs["Put"] = have.Put(ctx, []store.Entry{entry})
 	_, errs["PutUnder"] = have.PutUnder(ctx, []store.Entry{entry}, []string{"grant"})
+	errs["PutDataUnder"] = have.PutDataUnder(ctx, named.CID, strings.NewReader(string(entry.Data)), []string{"grant"})
+	errs["SentBy"] = have.SentBy(ctx, "did:example:bob", named.CID, []string{"grant"})
 	_, _, errs["Grant"] = have.Grant(ctx, "grant")
 	for _, errs["Grants"] = range have.Grants(ctx) {
 	}
