@@ -29,7 +29,7 @@ type access struct {
 	Grants []string
 	Until  int64
 
-	parts  []auth.Decision                             // of a sync one; of a call by CID one for every reading grant
+	parts  []auth.Decision                              // of a sync one; of a call by CID one for every reading grant
 	again  func(context.Context) (auth.Decision, error) // decides a sync anew, nil for a call by CID
 	signer string
 	tenant store.Tenant

@@ -8,6 +8,12 @@ import (
 // Raced says that the race detector is on: what it makes slow is done a smaller number of times.
 const Raced = raced
 
+// ProblemOf returns how err is told to the other side.
+func ProblemOf(err error) Problem {
+	p, _ := problemOf(err)
+	return p
+}
+
 // SetRandom makes what the server draws for its answers repeatable.
 func (s *Server) SetRandom(r io.Reader) { s.random = r }
 

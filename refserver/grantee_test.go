@@ -96,6 +96,28 @@ func keysInScope(entries []store.Entry, s dwn.Scope) []dwn.Key {
 	return keysOfEntries(in...)
 }
 
+// TestTenantNamesGrants: the grants that the tenant's own token names are passed over, whatever
+// they are: it reads and pushes everything.
+func TestTenantNamesGrants(t *testing.T) {
+	tenant, grantee := tenantKey(t), granteeKey(t, 0)
+	entries := generated(t, 60)
+	there, here := openNode(t), openNode(t)
+	fill(t, there, tenant.DID(), entries[:30])
+	fill(t, here, tenant.DID(), entries[30:])
+	url := listen(t, there, refserver.ServerOptions{})
+	narrow := grantTo(t, there, tenant, auth.Grant{Grantee: tenant.DID(), Interface: "Messages", Method: "Read", Protocol: "https://example.org/none"})
+	revoked := grantTo(t, there, tenant, auth.Grant{Grantee: grantee.DID(), Interface: "Messages", Method: "Read"})
+	revoke(t, there, tenant, revoked)
+	c := granteeClient(t, url, tenant.DID(), tenant, narrow, revoked)
+	result, err := c.Sync(t.Context(), here, refserver.SyncOptions{})
+	if err != nil || !result.Complete || result.Scope != nil || result.MessagesSent != 30 || result.MessagesReceived != 33 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if grants, err := c.Grants(t.Context()); err != nil || len(grants) != 2 {
+		t.Errorf("%d grants, %v", len(grants), err)
+	}
+}
+
 // TestGrantee: by a grant somebody else pulls exactly what it covers, told so where more
 // was asked for; with no grant, a foreign, an expired or a revoked one it is refused.
 func TestGrantee(t *testing.T) {

@@ -56,7 +56,8 @@ func TestHeldMeanwhile(t *testing.T) {
 	}
 }
 
-// checkedStore calls a function when a request has looked at its grants so many times.
+// checkedStore calls a function when a request has looked at its grants so many times, the storing
+// of data included.
 type checkedStore struct {
 	store.Store
 	left *atomic.Int64
@@ -65,17 +66,25 @@ type checkedStore struct {
 
 func (s checkedStore) Tenant(did string) store.Tenant { return checkedTenant{s.Store.Tenant(did), s} }
 
+func (s checkedStore) looked() {
+	if s.left.Add(-1) == 0 {
+		s.call()
+	}
+}
+
 type checkedTenant struct {
 	store.Tenant
 	by checkedStore
 }
 
 func (t checkedTenant) PutUnder(ctx context.Context, batch []store.Entry, grants []string) ([]store.Outcome, error) {
-	outcomes, err := t.Tenant.PutUnder(ctx, batch, grants)
-	if t.by.left.Add(-1) == 0 {
-		t.by.call()
-	}
-	return outcomes, err
+	defer t.by.looked()
+	return t.Tenant.PutUnder(ctx, batch, grants)
+}
+
+func (t checkedTenant) PutDataUnder(ctx context.Context, c cid.Cid, r io.Reader, grants []string) error {
+	defer t.by.looked()
+	return t.Tenant.PutDataUnder(ctx, c, r, grants)
 }
 
 // TestDataAfterRevocation: data that is sent under a grant is not stored, and not noted as sent, once
@@ -83,33 +92,57 @@ func (t checkedTenant) PutUnder(ctx context.Context, batch []store.Entry, grants
 func TestDataAfterRevocation(t *testing.T) {
 	for size, repeat := range map[string]int{"small": 1, "large": 10_000} {
 		data := bytes.Repeat([]byte("mine"), repeat)
+		before, after := 0, 0 // it was stored
 		for checks := int64(1); ; checks++ {
 			b := newOwedBed(t)
 			e := b.post(written{data: data})
+			d, _ := e.Message.Data()
 			var left atomic.Int64
 			left.Store(checks)
-			s := checkedStore{b.there.Store, &left, func() { revoke(t, b.there, b.tenant, b.write) }}
+			stored := false // when the grant was revoked
+			s := checkedStore{b.there.Store, &left, func() {
+				revoke(t, b.there, b.tenant, b.write)
+				stored = b.holds(d.CID)
+			}}
 			url := listen(t, refserver.Node{Store: s}, refserver.ServerOptions{})
-			d, _ := e.Message.Data()
 			status, p := putData(t, b.grantee, url, b.tenant.DID(), d.CID.String(), data, b.read, b.write)
 			if left.Load() > 0 { // the request was over before
-				if status != 204 || checks == 1 {
-					t.Errorf("%s, not revoked: %d %+v, %d checks", size, status, p, checks-1)
+				if status != 204 {
+					t.Errorf("%s, not revoked: %d %+v", size, status, p)
 				}
 				break
 			}
-			r, _, err := b.there.Store.Tenant(b.tenant.DID()).OpenData(t.Context(), d.CID)
-			if err == nil {
-				_ = r.Close()
+			if stored {
+				after++
+			} else {
+				before++
 			}
-			if status != 403 || p.Code != "forbidden" || !errors.Is(err, store.ErrNotFound) {
-				t.Errorf("%s, revoked after check %d: %d %s, held %v", size, checks, status, p.Code, err == nil)
+			if held := b.holds(d.CID); status != 403 || p.Code != "forbidden" || held != stored {
+				t.Errorf("%s, revoked after check %d: %d %s, held %v, before %v", size, checks, status, p.Code, held, stored)
 			}
 			if asked := owedBy(t, b); len(data) > dwn.MaxInlineData && asked != 1 {
 				t.Errorf("%s, revoked after check %d: %d are asked for, want 1", size, checks, asked)
 			}
 		}
+		if before == 0 || after != 1 {
+			t.Errorf("%s: revoked %d times before it was stored and %d times after", size, before, after)
+		}
 	}
+}
+
+// holds reports whether the node of a bed holds the data.
+func (b *owedBed) holds(c cid.Cid) bool {
+	b.t.Helper()
+	r, _, err := b.there.Store.Tenant(b.tenant.DID()).OpenData(b.t.Context(), c)
+	if err == nil {
+		err = r.Close()
+	} else if errors.Is(err, store.ErrNotFound) {
+		return false
+	}
+	if err != nil {
+		b.t.Error(err)
+	}
+	return true
 }
 
 // owedBy returns how much the grantee of a bed is asked for, whatever its grants are.

@@ -2,9 +2,15 @@ package refserver_test
 
 import (
 	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -62,6 +68,161 @@ func TestGranteePushes(t *testing.T) {
 	}
 	if _, err := granteeClient(t, url, tenant.DID(), grantee, read, write).PostMessage(t.Context(), refserver.NewRecord(tenant.DID(), second.Message, second.Data)); err != nil {
 		t.Error(err)
+	}
+}
+
+// owned returns m with an ownerSignature over n.
+func owned(t *testing.T, m *dwn.Message, by *auth.Signer, n int) *dwn.Message {
+	t.Helper()
+	jws, err := by.SignMessage(fmt.Appendf(nil, `{"descriptorCid":%q,"n":%d}`, m.DescriptorCID(), n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return withOwner(t, m, jws)
+}
+
+func withOwner(t *testing.T, m *dwn.Message, jws dwn.JWS) *dwn.Message {
+	t.Helper()
+	var whole map[string]any
+	if err := json.Unmarshal(m.AppendJSON(nil), &whole); err != nil {
+		t.Fatal(err)
+	}
+	one := map[string]any{"protected": jws.Protected, "signature": jws.Signature}
+	whole["authorization"].(map[string]any)["ownerSignature"] = map[string]any{"payload": jws.Payload, "signatures": []any{one}}
+	text, err := json.Marshal(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := dwn.ParseJSON(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return other
+}
+
+// TestReaderMakesNoMessages: who may only read cannot store other messages of the tenant's than the
+// tenant made, one by one or by a sync, and fills no quota with them.
+func TestReaderMakesNoMessages(t *testing.T) {
+	tenant, grantee := tenantKey(t), granteeKey(t, 0)
+	const p = "https://example.org/a"
+	there, here := openQuota(t, t.TempDir(), store.Quota{Messages: 64}), openNode(t)
+	url := listen(t, there, refserver.ServerOptions{})
+	read := grantTo(t, there, tenant, auth.Grant{Grantee: grantee.DID(), Interface: "Messages", Method: "Read", Protocol: p})
+	e := written{protocol: p, path: "note", data: []byte("x")}.by(t, tenant)
+	fill(t, there, tenant.DID(), []store.Entry{e})
+	before := keysOf(t, there, tenant.DID())
+	client := granteeClient(t, url, tenant.DID(), grantee, read)
+	fill(t, here, tenant.DID(), []store.Entry{e})
+	for n := range 10 {
+		other := owned(t, e.Message, grantee, n)
+		if _, err := client.PostMessage(t.Context(), refserver.NewRecord(tenant.DID(), other, nil)); !isForbidden(err) {
+			t.Errorf("message %d: %v", n, err)
+		}
+		fill(t, here, tenant.DID(), []store.Entry{{Message: other}})
+	}
+	result, err := client.Sync(t.Context(), here, refserver.SyncOptions{Direction: engine.Push, Scope: scopeOf(t, `{"protocol":"`+p+`"}`)})
+	if !errors.Is(err, engine.ErrIncomplete) || result.RefusedMessages != 10 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if got := keysOf(t, there, tenant.DID()); !slices.Equal(got, before) {
+		t.Errorf("%d messages, %d before", len(got), len(before))
+	}
+	if _, err := client.PostMessage(t.Context(), refserver.NewRecord(tenant.DID(), owned(t, e.Message, tenant, 1), nil)); err != nil {
+		t.Errorf("with the tenant's own as owner: %v", err)
+	}
+}
+
+// webNoting resolves as auth.Offline does, and notes which did:web it was asked for.
+type webNoting struct {
+	mu   sync.Mutex
+	dids []string
+}
+
+func (n *webNoting) Resolve(_ context.Context, did string) (auth.Document, error) {
+	if !strings.HasPrefix(did, "did:web:") {
+		return auth.ParseDID(did)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.dids = append(n.dids, did)
+	return auth.Document{}, fmt.Errorf("%s: %w", did, auth.ErrUnresolved)
+}
+
+// TestNothingFetchedForForbidden: for an item that may not be pushed whatever its signatures are,
+// nobody is asked for a document.
+func TestNothingFetchedForForbidden(t *testing.T) {
+	tenant, grantee := tenantKey(t), granteeKey(t, 0)
+	web := &webNoting{}
+	there := openNode(t)
+	there.Resolver = web
+	url := listen(t, there, refserver.ServerOptions{})
+	const p = "https://example.org/a"
+	read := grantTo(t, there, tenant, auth.Grant{Grantee: grantee.DID(), Interface: "Messages", Method: "Read", Protocol: p})
+	header := base64.RawURLEncoding.EncodeToString([]byte(`{"kid":"did:web:slow.example#k","alg":"EdDSA"}`))
+	here := openNode(t)
+	for what, e := range map[string]store.Entry{
+		"inside": written{protocol: p, path: "note", data: []byte("x")}.by(t, tenant), "its own": written{protocol: p, path: "note"}.by(t, grantee),
+		"outside": written{protocol: "https://example.org/b", path: "note"}.by(t, tenant),
+	} {
+		payload := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"descriptorCid":%q}`, e.Message.DescriptorCID()))
+		m := withOwner(t, e.Message, dwn.JWS{Payload: payload, Protected: header, Signature: base64.RawURLEncoding.EncodeToString(make([]byte, 64))})
+		_, err := granteeClient(t, url, tenant.DID(), grantee, read).PostMessage(t.Context(), refserver.NewRecord(tenant.DID(), m, nil))
+		if !isForbidden(err) || len(web.dids) > 0 {
+			t.Errorf("%s: %v, asked for %v", what, err, web.dids)
+		}
+		if _, err := here.Store.Tenant(tenant.DID()).Put(t.Context(), []store.Entry{{Message: m}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opt := refserver.SyncOptions{Direction: engine.Push, Scope: scopeOf(t, `{"protocol":"`+p+`"}`)}
+	result, err := granteeClient(t, url, tenant.DID(), grantee, read).Sync(t.Context(), here, opt)
+	if !errors.Is(err, engine.ErrIncomplete) || result.RefusedMessages != 2 || len(web.dids) > 0 {
+		t.Errorf("a sync: %+v, %v, asked for %v", result, err, web.dids)
+	}
+	if _, err := clientOf(t, url, tenant.DID(), tenant, nil).Sync(t.Context(), here, opt); err == nil || len(web.dids) == 0 {
+		t.Errorf("the tenant's own sync: %v, nobody was asked", err)
+	}
+}
+
+// TestUpdateNeedsItsFirstWrite: an update that a grantee may push because of a first write in the
+// same batch is refused with that where the quota has no room for it.
+func TestUpdateNeedsItsFirstWrite(t *testing.T) {
+	tenant, grantee := tenantKey(t), granteeKey(t, 0)
+	const p = "https://example.org/a"
+	for _, room := range []bool{true, false} {
+		there := openQuota(t, t.TempDir(), store.Quota{Bytes: 160_000})
+		url := listen(t, there, refserver.ServerOptions{})
+		read := grantTo(t, there, tenant, auth.Grant{Grantee: grantee.DID(), Interface: "Messages", Method: "Read", Protocol: p})
+		write := grantTo(t, there, tenant, auth.Grant{Grantee: grantee.DID(), Interface: "Records", Method: "Write", Protocol: p})
+		rows := there.Store.Tenant(tenant.DID())
+		for n := byte(0); !room; n++ {
+			used, err := rows.Usage(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if used.Bytes > 130_000 {
+				break
+			}
+			fill(t, there, tenant.DID(), []store.Entry{written{protocol: "https://example.org/o", path: "n", data: bytes.Repeat([]byte{n}, 3000)}.by(t, tenant)})
+		}
+		first := written{protocol: p, path: "note", data: bytes.Repeat([]byte("a"), 25_000), at: time.Now().Add(-time.Minute)}.by(t, grantee)
+		second := written{updates: first.Message, data: []byte("small")}.by(t, grantee)
+		here := openNode(t)
+		fill(t, here, tenant.DID(), []store.Entry{first, second})
+		result, err := granteeClient(t, url, tenant.DID(), grantee, read, write).Sync(t.Context(), here, refserver.SyncOptions{Scope: scopeOf(t, `{"protocol":"`+p+`"}`), Direction: engine.Push})
+		for _, e := range []store.Entry{first, second} {
+			if held := slices.Contains(keysOf(t, there, tenant.DID()), e.Message.Key()); held != room {
+				t.Errorf("room %v: %d bytes held %v", room, len(e.Data), held)
+			}
+		}
+		if want := map[bool]int{true: 0, false: 2}[room]; result.RefusedMessages != want || room != (err == nil) {
+			t.Errorf("room %v: %d refused, want %d: %v", room, result.RefusedMessages, want, err)
+		}
+		for _, r := range result.Refused {
+			if r.Reason != store.ErrQuota.Error() {
+				t.Errorf("refused because %q", r.Reason)
+			}
+		}
 	}
 }
 

@@ -5,12 +5,26 @@
 // the tenant's authority. It evaluates no protocol rules: who may write under
 // which role is a DWN's business. SPEC.md describes the calls.
 //
+// # What is kept between syncs
+//
 // A node with a Keeper takes part in engine.StrategySketch and StrategyCursor by what it
 // keeps: it reads keys only where two nodes differ, or where its summaries are wrong. At the end of each sync it
 // gives the initiator a cursor, a sealed place in its arrival log, with which the next sync
 // takes one round and less than 512 bytes of metadata, whatever the responder got
 // meanwhile. The cursor is of 45 bytes and good for one tenant, scope and requester; the
 // initiator keeps it by Client.KeepCursor.
+//
+// # Who may do what
+//
+// A client signs as the tenant, or names permission grants of the tenant's by
+// Client.UseGrants. Those bound all that a grantee can learn of the tenant's messages, but for
+// what SPEC.md §10.3 lists: a sync is about exactly the part of its scope that one grant covers,
+// and ends when the grant does. ServerOptions.Gate decides which tenants are served.
+//
+// # Quotas
+//
+// How much a tenant may have is a matter of the store, see store.Quota. What does not fit is refused
+// message by message, and the rest of a sync goes on.
 package refserver
 
 import (

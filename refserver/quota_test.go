@@ -342,8 +342,10 @@ func TestBusyWrites(t *testing.T) {
 func TestLongestRevocation(t *testing.T) {
 	tenant, grantee := tenantKey(t), granteeKey(t, 0)
 	grantOf := func(protocol int) (g auth.Grant, e store.Entry, err error) {
-		g = auth.Grant{Grantee: grantee.DID(), Interface: "Messages", Method: "Read", Granted: time.Now().UnixMicro(), Expires: time.Now().Add(time.Hour).UnixMicro(),
-			Protocol: "https://example.org/" + strings.Repeat("p", protocol)}
+		g = auth.Grant{
+			Grantee: grantee.DID(), Interface: "Messages", Method: "Read", Granted: time.Now().UnixMicro(), Expires: time.Now().Add(time.Hour).UnixMicro(),
+			Protocol: "https://example.org/" + strings.Repeat("p", protocol),
+		}
 		if e.Message, e.Data, err = auth.MakeGrant(tenant, g); err == nil {
 			g, err = auth.ParseGrant(e.Message, e.Data)
 		}

@@ -3,9 +3,11 @@ package refserver_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -51,16 +53,50 @@ func give(t *testing.T, s *refserver.Server, kind, token string) (int, refserver
 	return problem(t, answer.Result())
 }
 
-// codeOf returns the status and code of an error of the corpus.
-func codeOf(sentinel string) string {
-	return map[string]string{
-		"ErrToken": "token", "ErrSignature": "signature", "ErrExpired": "expired", "ErrAudience": "audience", "ErrNonce": "nonce",
-		"ErrDID": "did", "ErrKey": "key", "ErrUnsupportedMethod": "did-method",
-	}[sentinel]
+// answers returns what the README of the vectors says that errors become: status and code, by
+// the name of the sentinel.
+func answers(t *testing.T) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile("../testdata/vectors/auth/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := map[string]string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `(Err[A-Za-z]+)` \\| ([0-9]+) \\| `([a-z-]+)` \\|$").FindAllStringSubmatch(string(text), -1) {
+		table[row[1]] = row[2] + " " + row[3]
+	}
+	return table
 }
 
-// TestMalformedTokensRefused: every malformed token of the corpus is answered with 401 and
-// the code of its error.
+// TestAnswersToErrors: the table for other implementations is what this one answers.
+func TestAnswersToErrors(t *testing.T) {
+	table := answers(t)
+	sentinels := map[string]error{
+		"ErrToken": auth.ErrToken, "ErrSignature": auth.ErrSignature, "ErrExpired": auth.ErrExpired, "ErrAudience": auth.ErrAudience,
+		"ErrNonce": auth.ErrNonce, "ErrReplay": auth.ErrReplay, "ErrDID": auth.ErrDID, "ErrUnsupportedMethod": auth.ErrUnsupportedMethod,
+		"ErrUnresolved": auth.ErrUnresolved, "ErrKey": auth.ErrKey, "ErrForbidden": auth.ErrForbidden, "ErrNotAdmitted": auth.ErrNotAdmitted,
+	}
+	if len(table) != len(sentinels) {
+		t.Errorf("the table has %d errors, want %d", len(table), len(sentinels))
+	}
+	for name, err := range sentinels {
+		if got := answerTo(err); got != table[name] {
+			t.Errorf("%s: %s, the table has %q", name, got, table[name])
+		}
+		if inside := answerTo(fmt.Errorf("%w: %w", auth.ErrMessage, err)); inside != "422 message-signature" {
+			t.Errorf("%s inside a message: %s", name, inside)
+		}
+	}
+}
+
+// answerTo returns the status and code that an error is told by.
+func answerTo(err error) string {
+	p := refserver.ProblemOf(err)
+	return fmt.Sprintf("%d %s", p.Status, p.Code)
+}
+
+// TestMalformedTokensRefused: every malformed token of the corpus is answered with the
+// status and code of its error.
 func TestMalformedTokensRefused(t *testing.T) {
 	text, err := os.ReadFile("../testdata/vectors/auth/malformed.json")
 	if err != nil {
@@ -70,11 +106,11 @@ func TestMalformedTokensRefused(t *testing.T) {
 	if err := json.Unmarshal(text, &vectors); err != nil || len(vectors) < 300 {
 		t.Fatalf("%d vectors, %v", len(vectors), err)
 	}
-	s := corpusServer(t, nil)
+	s, table := corpusServer(t, nil), answers(t)
 	for _, v := range vectors {
 		status, p := give(t, s, v.Kind, v.Token)
-		if status != http.StatusUnauthorized || p.Code != codeOf(v.Error) {
-			t.Errorf("%s %s: %d %+v, want 401 %s", v.Kind, v.Name, status, p, codeOf(v.Error))
+		if got := fmt.Sprintf("%d %s", status, p.Code); got != table[v.Error] {
+			t.Errorf("%s %s: %s, %+v, want %s", v.Kind, v.Name, got, p, table[v.Error])
 		}
 		if len(v.Token) > 100 && strings.Contains(p.Detail, v.Token[:40]) {
 			t.Errorf("%s %s: bytes of the token in the answer: %s", v.Kind, v.Name, p.Detail)

@@ -76,3 +76,29 @@ func TestUnresolvedComesLater(t *testing.T) {
 		}
 	}
 }
+
+// TestTokensAreResolvedApart: the keys of who signs tokens, who may be anybody, come from
+// a resolver of their own, so however busy that is, messages are verified.
+func TestTokensAreResolvedApart(t *testing.T) {
+	tenant := tenantKey(t)
+	down := &failingResolver{did: tenant.DID()}
+	down.down.Store(true)
+	for name, c := range map[string]struct {
+		messages, tokens auth.Resolver
+		want             string
+	}{
+		"messages only":   {auth.Offline{}, down, "did-unresolved"},
+		"tokens only":     {down, auth.Offline{}, ""},
+		"one, up":         {auth.Offline{}, nil, ""},
+		"one, down":       {down, nil, "did-unresolved"},
+		"none were given": {nil, nil, ""},
+	} {
+		there := openNode(t)
+		there.Resolver = c.messages
+		client := clientOf(t, listen(t, there, refserver.ServerOptions{TokenResolver: c.tokens}), tenant.DID(), tenant, nil)
+		_, err := client.Sync(t.Context(), openNode(t), refserver.SyncOptions{Direction: engine.Pull})
+		if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+	}
+}

@@ -20,6 +20,7 @@ type written struct {
 	size           int64 // that the message states instead of the data's
 	at             time.Time
 	first          *dwn.Message // of the record that is deleted instead
+	updates        *dwn.Message // first write of the record that this is another write of
 }
 
 // by returns the message, signed by s as the SDK would.
@@ -44,16 +45,23 @@ func (w written) by(t testing.TB, s *auth.Signer) store.Entry {
 		"interface": "Records", "method": "Write", "protocol": w.protocol, "protocolPath": w.path,
 		"dataCid": c.String(), "dataSize": size, "dataFormat": "text/plain", "dateCreated": now, "messageTimestamp": now,
 	}
+	e := store.Entry{Data: w.data}
+	if len(w.data) > dwn.MaxInlineData {
+		e.Data = nil
+	}
+	if w.updates != nil {
+		at := w.updates.Attributes()
+		descriptor["protocol"], descriptor["protocolPath"], descriptor["dateCreated"] = at.Protocol, at.ProtocolPath, dwn.FormatTime(at.Time)
+		place := map[string]any{"recordId": at.RecordID, "contextId": at.ContextID}
+		e.Message = signed(t, s, map[string]any{"descriptor": descriptor, "recordId": at.RecordID, "contextId": at.ContextID}, place)
+		return e
+	}
 	entry, err := signed(t, s, map[string]any{"descriptor": descriptor, "recordId": "", "contextId": ""}, nil).EntryID()
 	if err != nil {
 		t.Fatal(err)
 	}
 	id := entry.String()
-	m := signed(t, s, map[string]any{"descriptor": descriptor, "recordId": id, "contextId": id}, map[string]any{"recordId": id, "contextId": id})
-	e := store.Entry{Message: m, Data: w.data}
-	if len(w.data) > dwn.MaxInlineData {
-		e.Data = nil
-	}
+	e.Message = signed(t, s, map[string]any{"descriptor": descriptor, "recordId": id, "contextId": id}, map[string]any{"recordId": id, "contextId": id})
 	return e
 }
 

@@ -144,6 +144,9 @@ func (o object) toJWS() (*JWS, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: a signature is %s, want an object", ErrShape, kindOf(list[0]))
 	}
+	if err := one.only("protected", "signature"); err != nil { // an unprotected header is not signed
+		return nil, err
+	}
 	var j JWS
 	for _, part := range []struct {
 		from object

@@ -110,6 +110,7 @@ func TestCheckStoredRefuses(t *testing.T) {
 		{"authorization.signature.signatures", `["x"]`},
 		{"authorization.signature.more", `1`},
 		{"authorization.signature.signatures", `[{"protected":"eyJraWQiOiJkaWQ6a2V5OmEifQ","signature":"AA"},{"protected":"eyJraWQiOiJkaWQ6a2V5OmEifQ","signature":"AA"}]`},
+		{"authorization.signature.signatures.header", `{}`},
 		{"authorization.signature.signatures.protected", ""},
 		{"authorization.signature.signatures.protected", `"e30"`},
 		{"authorization.signature.signatures.protected", `"eyJraWQiOjF9"`},

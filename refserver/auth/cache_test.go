@@ -97,6 +97,19 @@ func TestCacheLives(t *testing.T) {
 	})
 }
 
+func TestCacheOptions(t *testing.T) {
+	for _, c := range [][2]CacheOptions{
+		{{}, {10_000, 32 << 20, 10 * time.Minute, 30 * time.Second, 10 * time.Second, nil}},
+		{{1, 2, 3, 4, 5, nil}, {1, 2, 3, 4, 5, nil}},
+	} {
+		got, want := c[0].withDefaults(), c[1]
+		got.Clock = nil // not to be compared
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+}
+
 func TestCacheKeepsNothingFromTheFuture(t *testing.T) {
 	now := testNow
 	h := newHost(0)
@@ -107,6 +120,14 @@ func TestCacheKeepsNothingFromTheFuture(t *testing.T) {
 		}
 		h.expect(t, "did:web:a", i+1)
 		now = now.Add(-time.Hour)
+	}
+	// It is forgotten, not passed over until that time comes.
+	if _, ok := c.documents.get("did:web:a", now.Add(time.Hour)); !ok {
+		t.Fatal("what was kept last is not there")
+	}
+	_, early := c.documents.get("did:web:a", now)
+	if _, late := c.documents.get("did:web:a", now.Add(time.Hour)); early || late {
+		t.Errorf("a document from the future is there: %t, and later: %t", early, late)
 	}
 }
 
@@ -171,6 +192,9 @@ func TestShelfReplaces(t *testing.T) {
 	}
 	if s.recent.Len() != 1 || s.bytes != (answer{did: "did:web:a"}).bytes() {
 		t.Errorf("%d entries with %d bytes, want one", s.recent.Len(), s.bytes)
+	}
+	if long, short := (answer{did: "did:web:a"}).bytes(), (answer{did: "did:web:"}).bytes(); long != short+1 {
+		t.Errorf("one character more counts %d bytes, want 1", long-short)
 	}
 }
 
@@ -282,6 +306,82 @@ func TestCacheBoundsLookups(t *testing.T) {
 	})
 }
 
+// keepsContext is a resolver that tells with which context it was asked.
+type keepsContext chan context.Context
+
+// Resolve implements Resolver.
+func (k keepsContext) Resolve(ctx context.Context, did string) (Document, error) {
+	k <- ctx
+	return Document{DID: did}, nil
+}
+
+// What a resolver began for a lookup ends with it.
+func TestCacheEndsLookups(t *testing.T) {
+	asked := make(keepsContext, 1)
+	if _, err := NewCache(asked, CacheOptions{}).Resolve(t.Context(), "did:web:a"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-(<-asked).Done():
+	case <-time.After(time.Second):
+		t.Error("the context of the lookup goes on")
+	}
+}
+
+// A resolver that is busy says nothing about the DID.
+func TestCacheKeepsNoBusy(t *testing.T) {
+	h := newHost(0)
+	h.set(busy("did:web:a"))
+	c := NewCache(h, CacheOptions{})
+	if _, err := c.Resolve(t.Context(), "did:web:a"); !errors.Is(err, errBusy) || !errors.Is(err, ErrUnresolved) {
+		t.Errorf("got %v, want %v", err, errBusy)
+	}
+	h.set(nil)
+	if _, err := c.Resolve(t.Context(), "did:web:a"); err != nil {
+		t.Errorf("got %v, want the document", err)
+	}
+}
+
+// Caches beside each other share what they remember, and wait for nothing of the other.
+func TestCacheBeside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, other := newHost(time.Second), newHost(0)
+		c := NewCache(one, CacheOptions{Timeout: 2 * time.Second})
+		beside := c.Beside(other)
+		resolve := func(c *Cache, did string, want error) {
+			t.Helper()
+			if _, err := c.Resolve(t.Context(), did); !errors.Is(err, want) {
+				t.Errorf("%s: got %v, want %v", did, err, want)
+			}
+		}
+		resolve(c, "did:web:a", nil)
+		resolve(beside, "did:web:a", nil)
+		other.expect(t, "did:web:a", 0)
+		other.set(ErrUnresolved)
+		resolve(beside, "did:web:b", ErrUnresolved)
+		resolve(c, "did:web:b", ErrUnresolved)
+		one.expect(t, "did:web:b", 0)
+		other.set(nil)
+		var all sync.WaitGroup
+		all.Go(func() { resolve(c, "did:web:c", nil) })
+		synctest.Wait()
+		began := time.Now()
+		resolve(beside, "did:web:c", nil)
+		if d := time.Since(began); d != 0 {
+			t.Errorf("waited %v for a lookup of the other", d)
+		}
+		all.Wait()
+		one.expect(t, "did:web:c", 1)
+		other.expect(t, "did:web:c", 1)
+		other.delay = time.Minute
+		began = time.Now()
+		resolve(beside, "did:web:d", ErrUnresolved)
+		if d := time.Since(began); d != 2*time.Second {
+			t.Errorf("gave up after %v, want 2s as the other", d)
+		}
+	})
+}
+
 func TestCacheTakesNoLongDIDs(t *testing.T) {
 	h := newHost(0)
 	c := NewCache(h, CacheOptions{})
@@ -291,27 +391,4 @@ func TestCacheTakesNoLongDIDs(t *testing.T) {
 		}
 		h.expect(t, did, 0)
 	}
-}
-
-func TestMethods(t *testing.T) {
-	h := newHost(0)
-	m := Methods{"key": Offline{}, "jwk": Offline{}, "web": h, "off": nil}
-	s := testSigner(t, Ed25519, "methods")
-	for did, want := range map[string]error{
-		s.DID(): nil, "did:web:a": nil, "did:dht:a": ErrUnsupportedMethod, "did:off:a": ErrUnsupportedMethod, "did:webs:a": ErrUnsupportedMethod,
-		"did:Web:a": ErrDID, "web": ErrDID, "": ErrDID, "did:key:z1": ErrKey,
-	} {
-		if doc, err := m.Resolve(t.Context(), did); !errors.Is(err, want) || err == nil && doc.DID != did {
-			t.Errorf("%s: got %v, want %v", did, err, want)
-		}
-	}
-	for _, r := range []Resolver{Methods(nil), Offline{}} {
-		for did, tells := range map[string]bool{"did:web:a": true, "did:webs:a": false, "did:dht:a": false} {
-			_, err := r.Resolve(t.Context(), did)
-			if !errors.Is(err, ErrUnsupportedMethod) || strings.Contains(err.Error(), "-did-web") != tells {
-				t.Errorf("%T %s: got %v, want %v, and whether -did-web would help: %v", r, did, err, ErrUnsupportedMethod, tells)
-			}
-		}
-	}
-	h.expect(t, "did:web:a", 1)
 }

@@ -41,7 +41,9 @@ func protocolURL(name string) string {
 type messageSpec struct {
 	kind, by                string // kind as in the table; by T, G or O
 	under                   *dwn.Message
-	owned, published, prune bool
+	owner                   string // who made the ownerSignature, "" for none
+	ownerUnder              *dwn.Message
+	published, prune        bool
 	protocol, context, path string
 	day                     int64 // 0 is 1
 	first                   *messageSpec
@@ -103,11 +105,13 @@ func (s messageSpec) message(t testing.TB, whole map[string]any, id string) *dwn
 	d["messageTimestamp"] = dwn.FormatTime(firstDay + max(s.day-1, 0)*day)
 	d["dateCreated"] = d["messageTimestamp"]
 	authorization := map[string]any{"signature": unsignedBy(actor(t, s.by))}
-	if s.owned {
-		authorization["ownerSignature"] = unsignedBy(actor(t, "T"))
+	if s.owner != "" {
+		authorization["ownerSignature"] = unsignedBy(actor(t, s.owner))
 	}
-	if s.under != nil {
-		authorization["authorDelegatedGrant"] = json.RawMessage(s.under.AppendJSON(nil))
+	for name, grant := range map[string]*dwn.Message{"authorDelegatedGrant": s.under, "ownerDelegatedGrant": s.ownerUnder} {
+		if grant != nil {
+			authorization[name] = json.RawMessage(grant.AppendJSON(nil))
+		}
 	}
 	whole["authorization"] = authorization
 	text, err := json.Marshal(whole)
@@ -256,9 +260,9 @@ func (s *messageSpec) read(t testing.TB, text string, grants []NamedGrant) {
 		name, value, _ := strings.Cut(field, "=")
 		switch name {
 		case "by":
-			s.signedBy(t, value, grants)
+			s.by, s.under = readSigner(t, value, grants)
 		case "owner":
-			s.owned = true
+			s.owner, s.ownerUnder = readSigner(t, value, grants)
 		case "c":
 			s.context = value
 		case "p":
@@ -279,19 +283,20 @@ func (s *messageSpec) read(t testing.TB, text string, grants []NamedGrant) {
 	}
 }
 
-func (s *messageSpec) signedBy(t testing.TB, text string, grants []NamedGrant) {
+// readSigner reads who signed, and the grant that it did so with.
+func readSigner(t testing.TB, text string, grants []NamedGrant) (by string, under *dwn.Message) {
 	t.Helper()
-	by, under, delegated := strings.Cut(text, "/")
-	s.by = by
+	by, number, delegated := strings.Cut(text, "/")
 	if !delegated {
-		return
+		return by, nil
 	}
 	var n int
-	if _, err := fmt.Sscan(under, &n); err != nil {
+	if _, err := fmt.Sscan(number, &n); err != nil {
 		t.Fatal(err)
 	}
-	s.under = embedded(t, n, "T")
+	under = embedded(t, n, "T")
 	if n <= len(grants) {
-		grants[n-1].ID = s.under.RecordID()
+		grants[n-1].ID = under.RecordID()
 	}
+	return by, under
 }

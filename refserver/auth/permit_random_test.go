@@ -3,6 +3,7 @@ package auth
 import (
 	"math/rand/v2"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -61,6 +62,9 @@ func newWorld(t testing.TB) *world {
 		s.path, s.context = pick(rng, "note", "todo"), pick(rng, contexts...)
 		if rng.IntN(3) == 0 && s.kind != "configure" {
 			s.under = grants[rng.IntN(3)]
+		}
+		if s.owner = pick(rng, "", "", "", "", "T", "G", "O"); s.owner != "" && rng.IntN(4) == 0 {
+			s.ownerUnder = grants[rng.IntN(3)]
 		}
 		if rng.IntN(8) > 0 {
 			s.first = &messageSpec{kind: "write", by: "T", protocol: s.protocol, context: s.context, path: s.path}
@@ -169,6 +173,8 @@ func (w *world) pushes(r Request, reader NamedGrant, x worldMessage) bool {
 		return false
 	case s.kind == "update" && (s.first.protocol != s.protocol || s.first.path != s.path || s.first.context != s.context):
 		return false
+	case s.ownerUnder != nil || s.owner != "" && s.owner != "T" && s.owner != s.by:
+		return false
 	case s.under == nil && signer == r.Tenant:
 		return true
 	case signer != r.Signer:
@@ -224,6 +230,40 @@ func TestDecideAgainstOracle(t *testing.T) {
 	t.Logf("%d refused, %d read, %d of them less, %d pushed", refused, exact, narrower, pushed)
 	if n := cases(); refused < n/20 || exact < n/20 || narrower < n/20 || pushed < n/20 {
 		t.Error("too few of one kind")
+	}
+}
+
+// Each decision of DecideEach is what Decide says of that reading grant alone, beside those that
+// do not read.
+func TestDecideEach(t *testing.T) {
+	w := newWorld(t)
+	rng := rand.New(rand.NewPCG(7, 4))
+	several := 0
+	for n := range cases() / 4 {
+		r := w.request(t, rng)
+		if r.Signer == r.Tenant {
+			continue
+		}
+		var want []Decision
+		slices.SortFunc(r.Grants, func(a, b NamedGrant) int { return strings.Compare(a.ID, b.ID) })
+		for _, g := range r.Grants {
+			alone := r
+			alone.Grants = slices.DeleteFunc(slices.Clone(r.Grants), func(other NamedGrant) bool { return other.is("Messages", "Read") && other.ID != g.ID })
+			if d, err := Decide(alone); err == nil && g.is("Messages", "Read") {
+				want = append(want, d)
+			}
+		}
+		rng.Shuffle(len(r.Grants), func(i, j int) { r.Grants[i], r.Grants[j] = r.Grants[j], r.Grants[i] })
+		got, err := DecideEach(r)
+		if !reflect.DeepEqual(got, want) || (err == nil) != (want != nil) || err != nil && err != ErrForbidden {
+			t.Fatalf("case %d: %+v: got %+v, %v, want %+v", n, r, got, err, want)
+		}
+		if len(want) > 1 {
+			several++
+		}
+	}
+	if several < cases()/100 {
+		t.Errorf("%d with several decisions", several)
 	}
 }
 

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -20,16 +21,15 @@ import (
 
 // Limits on what Web does.
 const (
-	MaxDocument       = 64 << 10        // bytes of a DID document
-	maxWebLookups     = 8               // at the same time
-	maxHostLookups    = 2               // of those at one host, whatever the port
-	maxAddressLookups = 4               // of those at one address
-	maxWebWaiting     = 256             // for their turn
-	maxHostWaiting    = 32              // of those for one host
-	webTimeout        = 3 * time.Second // for one document: name, connection, TLS and body
-	maxWebHeaders     = 16 << 10        // bytes of a reply
-	maxHostName       = 253             // RFC 1035 §2.3.4
-	maxHostLabel      = 63
+	MaxDocument      = 64 << 10        // bytes of a DID document
+	maxWebLookups    = 8               // at the same time
+	maxDomainLookups = 2               // of those
+	maxWebWaiting    = 256             // for their turn
+	maxDomainWaiting = 32              // of those
+	webTimeout       = 3 * time.Second // for one document: name, connection, TLS and body
+	maxWebHeaders    = 16 << 10        // bytes of a reply
+	maxHostName      = 253             // RFC 1035 §2.3.4
+	maxHostLabel     = 63
 )
 
 // WebOptions is how a Web is made. The zero value is for DIDs on the public Internet.
@@ -49,23 +49,34 @@ type WebOptions struct {
 // public addresses and looks at the one it is connecting to, after the name was resolved;
 // it follows no redirect, uses no proxy, takes at most MaxDocument bytes and 3 seconds for
 // a document, and tells every failure in the same words. It works on 8 of them at a time,
-// 2 of one host, 4 of one address (of IPv6, of a /64); 256 more wait, 32 for one host, and
-// what is beyond that, or finds its address busy, is told at once. Who can answer for two
-// addresses and four hosts can still keep all 8 busy: for strangers use a Web of its own.
-// Safe for concurrent use. Put it behind a [Cache].
+// 2 of one domain (the last two labels of a host's name); 256 more wait, 32 of one domain,
+// and who comes then is told at once. So it takes four domains that do not answer to keep
+// others waiting: use another Web for what strangers name. Safe for concurrent use. Put it
+// behind a [Cache].
 type Web struct {
-	opt       WebOptions
-	turns     *turns
-	addresses *addresses
+	client *http.Client
+	clock  func() time.Time
+	turns  *turns
 }
 
 // NewWeb returns a Web.
 func NewWeb(opt WebOptions) *Web {
-	opt.Permitted = slices.Clone(opt.Permitted)
-	if opt.Clock == nil {
-		opt.Clock = time.Now
+	dialer := &net.Dialer{Control: guard{slices.Clone(opt.Permitted)}.control, Resolver: opt.Names, KeepAlive: -1, Timeout: webTimeout}
+	transport := &http.Transport{
+		Proxy:           nil, // not even from the environment
+		DialContext:     dialer.DialContext,
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: opt.RootCAs},
+		// A connection is made to its end even when its request is over. So it ends in time.
+		TLSHandshakeTimeout: webTimeout,
+		// Nothing is unpacked here, so nothing grows.
+		DisableCompression: true, DisableKeepAlives: true, MaxResponseHeaderBytes: maxWebHeaders,
 	}
-	return &Web{opt: opt, turns: newTurns(), addresses: &addresses{now: map[netip.Prefix]int{}}}
+	w := &Web{clock: opt.Clock, turns: newTurns()}
+	w.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if w.clock == nil {
+		w.clock = time.Now
+	}
+	return w
 }
 
 // Resolve implements Resolver. It returns ErrDID for what is no did:web,
@@ -76,23 +87,21 @@ func (w *Web) Resolve(ctx context.Context, did string) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	host := address.Hostname()
-	if err := w.turns.enter(ctx, host); errors.Is(err, errBusy) {
+	domain := webDomain(address.Hostname())
+	if err := w.turns.enter(ctx, domain); errors.Is(err, errBusy) {
 		return Document{}, busy(did)
 	} else if err != nil {
 		return Document{}, err
 	}
-	defer w.turns.leave(host)
+	defer w.turns.leave(domain)
 	text, err := w.fetch(ctx, address.String())
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return Document{}, ctx.Err()
-	case errors.Is(err, errBusy):
-		return Document{}, busy(did)
-	case err != nil:
+	}
+	if err != nil {
 		return Document{}, unresolved(did)
 	}
-	return parseDocument(did, text, w.opt.Clock())
+	return parseDocument(did, text, w.clock())
 }
 
 // errBusy says that this node, not the host, is why there is no document. A [Cache] does
@@ -126,10 +135,7 @@ func (w *Web) fetch(ctx context.Context, address string) ([]byte, error) {
 	}
 	request.Header.Set("Accept", "application/did+json, application/did+ld+json, application/json")
 	request.Header.Set("User-Agent", "dwnsync")
-	v := &visit{web: w, ctx: ctx}
-	defer v.leave()
-	client := &http.Client{Transport: v.transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	reply, err := client.Do(request)
+	reply, err := w.client.Do(request)
 	if err != nil {
 		return nil, err
 	}

@@ -37,9 +37,25 @@ func nameServer(t testing.TB, addresses func(name string) []netip.Addr) *net.Res
 		}
 	}()
 	t.Cleanup(func() { conn.Close(); <-ended })
+	return namesBy(conn)
+}
+
+// namesBy returns a resolver that asks whoever reads from conn.
+func namesBy(conn net.PacketConn) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", conn.LocalAddr().String())
 	}}
+}
+
+// muteNames answers no DNS question.
+func muteNames(t testing.TB) *net.Resolver {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return namesBy(conn)
 }
 
 func dnsReply(question []byte, addresses func(string) []netip.Addr) []byte {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -126,17 +127,15 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// visitOf returns a visit that ends with the test.
-func visitOf(t *testing.T, w *Web) *visit {
-	v := &visit{web: w, ctx: t.Context()}
-	t.Cleanup(v.leave)
-	return v
+// dialerOf returns what a Web connects with.
+func dialerOf(w *Web) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return w.client.Transport.(*http.Transport).DialContext
 }
 
 // A proxy would connect for us, to whatever it likes. Its environment is read once in a
 // process, so a test cannot set it.
 func TestWebHasNoProxy(t *testing.T) {
-	if visitOf(t, NewWeb(WebOptions{})).transport().Proxy != nil {
+	if NewWeb(WebOptions{}).client.Transport.(*http.Transport).Proxy != nil {
 		t.Error("there may be a proxy")
 	}
 }
@@ -153,7 +152,7 @@ func TestGuardIsInTheDialer(t *testing.T) {
 	}
 	w := NewWeb(WebOptions{Names: nameServer(t, func(name string) []netip.Addr { return addrs(names[name]) })})
 	for name, text := range names {
-		if conn, err := visitOf(t, w).transport().DialContext(t.Context(), "tcp", name+":443"); !errors.Is(err, errGuarded) {
+		if conn, err := dialerOf(w)(t.Context(), "tcp", name+":443"); !errors.Is(err, errGuarded) {
 			t.Errorf("%s: got %v, %v, want %v", text, conn, err, errGuarded)
 		}
 		if _, err := w.Resolve(t.Context(), "did:web:"+name); !errors.Is(err, ErrUnresolved) {
@@ -330,7 +329,7 @@ func TestWebFailures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close() // it accepts nothing: TLS never begins
+	defer listener.Close() // it says nothing: TLS never begins
 	_, mute, _ := strings.Cut(listener.Addr().String(), ":")
 	other := host.opt
 	other.RootCAs = nil
@@ -370,5 +369,21 @@ func TestWebFailures(t *testing.T) {
 			}
 		})
 	}
+	all.Go(func() { // a dial that goes on without its request
+		began := time.Now()
+		_, err := dialerOf(NewWeb(WebOptions{Names: muteNames(t)}))(context.WithoutCancel(t.Context()), "tcp", "example.com:443")
+		if d := time.Since(began); err == nil || d > webTimeout+time.Second {
+			t.Errorf("no answer from DNS: %v after %v, want an error after %v", err, d, webTimeout)
+		}
+	})
 	all.Wait()
+	conn, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(webTimeout))
+	if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("no TLS: the connection outlives the lookup")
+	}
 }

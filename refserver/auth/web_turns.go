@@ -3,42 +3,50 @@ package auth
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 )
 
 // turns decides who may look a document up: at most maxWebLookups at a time, and at most
-// maxHostLookups of them at one host, so that a host which never answers keeps no other
-// waiting. Who waits is passed over while its host is busy, and is otherwise served in
-// the order of arrival. Safe for concurrent use.
+// maxDomainLookups of them in one domain, so that a domain whose hosts never answer keeps
+// no other waiting. Who waits is passed over while its domain is busy, and is otherwise
+// served in the order of arrival. Safe for concurrent use.
 type turns struct {
 	mu      sync.Mutex
 	working int
-	hosts   map[string]int // lookups at work at each
+	domains map[string]int // lookups at work in each
 	waiting []*turn
 }
 
 // turn is one who waits; given is closed when it may begin.
 type turn struct {
-	host  string
-	given chan struct{}
+	domain string
+	given  chan struct{}
 }
 
-func newTurns() *turns { return &turns{hosts: map[string]int{}} }
+func newTurns() *turns { return &turns{domains: map[string]int{}} }
 
-// enter waits for a turn at a host, which the caller ends by leave. It returns errBusy at
-// once if too many wait, or the error of ctx; then there is no turn to end.
-func (t *turns) enter(ctx context.Context, host string) error {
+// webDomain returns the last two labels of a host: who owns a domain gives names below it
+// to as many hosts as they like. Under a suffix such as co.uk strangers share their turns.
+func webDomain(host string) string {
+	labels := strings.Split(host, ".")
+	return strings.Join(labels[max(0, len(labels)-2):], ".")
+}
+
+// enter waits for a turn in a domain, which the caller ends by leave. It returns errBusy
+// at once if too many wait, or the error of ctx; then there is no turn to end.
+func (t *turns) enter(ctx context.Context, domain string) error {
 	t.mu.Lock()
-	if t.free(host) {
-		t.begin(host)
+	if t.free(domain) {
+		t.begin(domain)
 		t.mu.Unlock()
 		return nil
 	}
-	if len(t.waiting) >= maxWebWaiting || t.waitingAt(host) >= maxHostWaiting {
+	if len(t.waiting) >= maxWebWaiting || t.waitingIn(domain) >= maxDomainWaiting {
 		t.mu.Unlock()
 		return errBusy
 	}
-	mine := &turn{host: host, given: make(chan struct{})}
+	mine := &turn{domain: domain, given: make(chan struct{})}
 	t.waiting = append(t.waiting, mine)
 	t.mu.Unlock()
 	select {
@@ -50,18 +58,18 @@ func (t *turns) enter(ctx context.Context, host string) error {
 	}
 }
 
-// leave ends a turn at a host and gives turns to those who may now begin.
-func (t *turns) leave(host string) {
+// leave ends a turn in a domain and gives turns to those who may now begin.
+func (t *turns) leave(domain string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.working--
-	if t.hosts[host]--; t.hosts[host] == 0 {
-		delete(t.hosts, host)
+	if t.domains[domain]--; t.domains[domain] == 0 {
+		delete(t.domains, domain)
 	}
 	t.waiting = slices.DeleteFunc(t.waiting, func(w *turn) bool {
-		may := t.free(w.host)
+		may := t.free(w.domain)
 		if may {
-			t.begin(w.host)
+			t.begin(w.domain)
 			close(w.given)
 		}
 		return may
@@ -77,23 +85,23 @@ func (t *turns) giveUp(mine *turn) {
 	}
 	t.mu.Unlock()
 	if at < 0 {
-		t.leave(mine.host)
+		t.leave(mine.domain)
 	}
 }
 
-// free reports whether a lookup at a host may begin. It is called under mu, as is begin.
-func (t *turns) free(host string) bool {
-	return t.working < maxWebLookups && t.hosts[host] < maxHostLookups
+// free reports whether a lookup in a domain may begin. It is called under mu, as is begin.
+func (t *turns) free(domain string) bool {
+	return t.working < maxWebLookups && t.domains[domain] < maxDomainLookups
 }
 
-func (t *turns) begin(host string) {
+func (t *turns) begin(domain string) {
 	t.working++
-	t.hosts[host]++
+	t.domains[domain]++
 }
 
-func (t *turns) waitingAt(host string) (n int) {
+func (t *turns) waitingIn(domain string) (n int) {
 	for _, w := range t.waiting {
-		if w.host == host {
+		if w.domain == domain {
 			n++
 		}
 	}

@@ -25,7 +25,9 @@ var (
 var (
 	// ErrClosed: the store has been closed.
 	ErrClosed = errors.New("store is closed")
-	// ErrFull: the disk is nearly full. Reading still works.
+	// ErrFull: the disk is nearly full. Reading still works, and so does what Quota says is always
+	// taken, for as long as there is room to open the store: reading needs that too where it
+	// writes a row (Lend, KeepSecret).
 	ErrFull = errors.New("disk is nearly full")
 	// ErrLocked: another process, or another part of this one, has it open.
 	ErrLocked = errors.New("store is in use")

@@ -16,12 +16,31 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/dwn-sync/dwnsync/refserver/auth"
 )
+
+// Strangers send tokens: their lookups take no turn of those for messages.
+func TestWebResolversAreApart(t *testing.T) {
+	on := true
+	messages, tokens := webFlags{on: &on, permitted: new(prefixesFlag)}.resolvers()
+	for _, r := range []auth.Resolver{messages, tokens} {
+		if _, ok := r.(auth.Methods)["web"].(*auth.Cache); !ok {
+			t.Errorf("got %T, want a cache for did:web", r)
+		}
+	}
+	if messages.(auth.Methods)["web"] == tokens.(auth.Methods)["web"] {
+		t.Error("tokens and messages have one resolver")
+	}
+	on = false
+	if messages, tokens = (webFlags{on: &on}).resolvers(); messages != (auth.Offline{}) || tokens != (auth.Offline{}) {
+		t.Errorf("off: got %T and %T, want %T", messages, tokens, auth.Offline{})
+	}
+}
 
 // webHost: webhost runs an HTTPS server for localhost with the document of $WEB, whose key
 // is in web.json and three of whose messages are in web.jsonl. SSL_CERT_FILE names its

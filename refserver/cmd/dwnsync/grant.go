@@ -64,19 +64,54 @@ func (g granted) String() string {
 	return fmt.Sprintf("%s %s: %s may %s %s until %s", g.ID, g.State, g.Grantee, g.Can, where, g.Expires)
 }
 
-// runGrant makes a permission grant and stores it in a folder or on a node.
-func runGrant(ctx context.Context, s std, f *flags) error {
-	to, asJSON := f.placeOfMessages(), f.json()
+// grantFlags are what a grant is made of.
+type grantFlags struct {
+	grantee, can, protocol, contextID, path, publication, description *string
+	lasts                                                             *time.Duration
+	delegated                                                         *bool
+}
+
+func (f *flags) grantFlags() grantFlags {
 	grantee := new(string)
 	f.Var((*didFlag)(grantee), "to", "`DID` that may do it")
-	can := f.String("can", "Messages.Read", "`INTERFACE.METHOD`: Messages.Read to pull; besides it Records.Write or Records.Delete to push what the grantee signed")
-	protocol := f.String("protocol", "", "`URL` of the protocol that it is limited to")
-	contextID := f.String("context", "", "`ID` of the context that it is limited to, within -protocol")
-	path := f.String("path", "", "protocol `PATH` that it is limited to, within -protocol")
-	lasts := f.Duration("lasts", 30*24*time.Hour, "how long it is good for")
-	delegated := f.Bool("delegated", false, "the grantee may sign in the tenant's name")
-	publication := f.String("publication", "", "of records that are written: Required or Prohibited")
-	description := f.String("description", "", "`TEXT` for people")
+	return grantFlags{
+		grantee:     grantee,
+		can:         f.String("can", "Messages.Read", "`INTERFACE.METHOD`: Messages.Read to pull; in another grant Records.Write or Records.Delete, with -protocol, to push what the grantee signed; others change no sync"),
+		protocol:    f.String("protocol", "", "`URL` of the protocol that it is limited to"),
+		contextID:   f.String("context", "", "`ID` of the context that it is limited to, within -protocol"),
+		path:        f.String("path", "", "protocol `PATH` that it is limited to, within -protocol"),
+		lasts:       f.Duration("lasts", 30*24*time.Hour, "how long it is good for"),
+		delegated:   f.Bool("delegated", false, "the grantee may sign what -can allows in the tenant's name"),
+		publication: f.String("publication", "", "of records that are written, with -can Records.Write: Required or Prohibited"),
+		description: f.String("description", "", "`TEXT` for people"),
+	}
+}
+
+// sign makes the grant, good from now on.
+func (g grantFlags) sign(signer *auth.Signer, now time.Time) (auth.Grant, store.Entry, error) {
+	switch {
+	case *g.lasts <= 0:
+		return auth.Grant{}, store.Entry{}, fmt.Errorf("%w: -lasts has to be above 0", errUsage)
+	case *g.grantee == signer.DID():
+		return auth.Grant{}, store.Entry{}, fmt.Errorf("%w: -to is the DID of the key itself, which may do everything", errUsage)
+	case *g.publication != "" && *g.can != "Records.Write":
+		return auth.Grant{}, store.Entry{}, fmt.Errorf("%w: -publication is about what is written: it needs -can Records.Write", errUsage)
+	}
+	of, method, _ := strings.Cut(*g.can, ".")
+	m, data, err := auth.MakeGrant(signer, auth.Grant{
+		Grantee: *g.grantee, Granted: now.UnixMicro(), Expires: now.Add(*g.lasts).UnixMicro(), Interface: of, Method: method, Protocol: *g.protocol,
+		ContextID: *g.contextID, ProtocolPath: *g.path, Delegated: *g.delegated, Publication: *g.publication, Description: *g.description,
+	})
+	if err != nil {
+		return auth.Grant{}, store.Entry{}, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	made, err := auth.ParseGrant(m, data)
+	return made, store.Entry{Message: m, Data: data}, err
+}
+
+// runGrant makes a permission grant and stores it in a folder or on a node.
+func runGrant(ctx context.Context, s std, f *flags) error {
+	to, asJSON, opt := f.placeOfMessages(), f.json(), f.grantFlags()
 	args, err := f.parse(1)
 	if err != nil {
 		return err
@@ -88,26 +123,10 @@ func runGrant(ctx context.Context, s std, f *flags) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case *lasts <= 0:
-		return fmt.Errorf("%w: -lasts has to be above 0", errUsage)
-	case *grantee == signer.DID():
-		return fmt.Errorf("%w: -to is the DID of the key itself, which may do everything", errUsage)
-	case *publication != "" && *can != "Records.Write":
-		return fmt.Errorf("%w: -publication is about what is written: it needs -can Records.Write", errUsage)
-	}
-	of, method, _ := strings.Cut(*can, ".")
 	now := time.Now()
-	m, data, err := auth.MakeGrant(signer, auth.Grant{
-		Grantee: *grantee, Granted: now.UnixMicro(), Expires: now.Add(*lasts).UnixMicro(), Interface: of, Method: method, Protocol: *protocol,
-		ContextID: *contextID, ProtocolPath: *path, Delegated: *delegated, Publication: *publication, Description: *description,
-	})
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
-	}
-	g, err := auth.ParseGrant(m, data)
+	g, entry, err := opt.sign(signer, now)
 	if err == nil {
-		err = to.put(ctx, s, args, signer, store.Entry{Message: m, Data: data})
+		err = to.put(ctx, s, args, signer, entry)
 	}
 	if err != nil {
 		return err

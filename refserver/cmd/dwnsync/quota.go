@@ -17,10 +17,10 @@ type quotaFlags struct {
 
 func (f *flags) quota() quotaFlags {
 	q := quotaFlags{
-		messages: f.Int64("tenant-messages", 0, "how many messages a tenant may have here, whoever sends them; 0 is no limit"),
+		messages: f.Int64("tenant-messages", 0, "how many messages a tenant may have here, whoever sends them; 0 is no limit; import and other commands that write with -dir know none"),
 		bytes:    new(sizeFlag),
 	}
-	f.Var(q.bytes, "tenant-bytes", "`SIZE` of all messages and record data that a tenant may have here, in bytes or with KiB, MiB, GiB or TiB; 0 is no limit")
+	f.Var(q.bytes, "tenant-bytes", "`SIZE` of all messages and record data that a tenant may have here, in bytes or with KiB, MiB, GiB or TiB, as -tenant-messages")
 	return q
 }
 

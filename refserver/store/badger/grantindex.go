@@ -134,11 +134,14 @@ func (w *writer) index(r *logReader, item *dgraph.Item) (noted bool, err error) 
 		return false, err
 	}
 	own, err := r.own(w.txn, row)
-	if err == nil && own.Interface == "Records" && own.Method == "Delete" && own.Author == w.row.did {
-		return false, w.endGrant(recordDigest(own.RecordID)) // if it is one, and something was lent under it
-	}
-	if err != nil || !dwn.IsPermissions(own.Protocol) {
+	if err != nil {
 		return false, err
+	}
+	if own.Interface == "Records" && own.Method == "Delete" && own.Author == w.row.did {
+		return false, w.endGrant(recordDigest(own.RecordID)) // as link does
+	}
+	if !dwn.IsPermissions(own.Protocol) {
+		return false, nil
 	}
 	m, err := readMessage(w.txn, w.keys, row.key.ID)
 	if err != nil {

@@ -3,6 +3,7 @@ package badger
 import (
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"testing"
 
@@ -129,30 +130,38 @@ func forget(ctx context.Context, have *tenant, to uint64) error {
 }
 
 // TestRevocationConflicts checks that the row of a grant by itself lets only one of two
-// transactions commit, even where no turns are taken and none writes what the other does.
+// transactions commit, even where no turns are taken and none writes what the other does: of
+// messages, of data that becomes visible, and of the note that it was sent.
 func TestRevocationConflicts(t *testing.T) {
 	did, entries := permissionSamples(t)
 	have := tenantOf(openTest(t, t.TempDir(), Options{}), did)
-	var revocation *dwn.Message
-	for _, entry := range entries {
-		if _, ok := store.Revokes(entry.Message, did); ok {
-			revocation = entry.Message
-		}
+	revocation, record := revocationIn(t, did, entries)
+	entry, named := largeEntry(t)
+	if _, err := have.Put(t.Context(), []store.Entry{entry}); err != nil {
+		t.Fatal(err)
 	}
-	record, _ := store.Revokes(revocation, did)
-	for _, grants := range [][]string{{record}, {"bafyother", record}, {"bafyother"}, nil} {
-		if err := forget(t.Context(), have, 0); err != nil {
-			t.Fatal(err)
+	d := dataDigest(named.CID)
+	show := func(under *dgraph.Txn, grants []string) error {
+		up := &upload{ctx: t.Context(), tenant: have}
+		_, err := up.show(under, named.CID, named.Size, grants)
+		return errors.Join(err, under.Delete(have.keys.data(d))) // for the next one
+	}
+	sent := func(under *dgraph.Txn, grants []string) error { return have.noteSent(under, digest{}, d, grants) }
+	for _, write := range []func(*dgraph.Txn, []string) error{have.checkGrants, show, sent} {
+		for _, grants := range [][]string{{record}, {"bafyother", record}, {"bafyother"}, nil} {
+			if err := forget(t.Context(), have, 0); err != nil {
+				t.Fatal(err)
+			}
+			under, revoking := have.store.db.NewTransaction(true), have.store.db.NewTransaction(true)
+			if err := write(under, grants); err != nil {
+				t.Fatal(err)
+			}
+			w := &writer{txn: revoking, keys: have.keys, row: tenantRow{did: did}}
+			if err := w.noteGrant(revocation.Message, revocation.Message.Attributes()); err != nil {
+				t.Fatal(err)
+			}
+			checkConflict(t, have, under, revoking, len(grants) > 0 && grants[len(grants)-1] == record)
 		}
-		under, revoking := have.store.db.NewTransaction(true), have.store.db.NewTransaction(true)
-		if err := have.checkGrants(under, grants); err != nil {
-			t.Fatal(err)
-		}
-		w := &writer{txn: revoking, keys: have.keys, row: tenantRow{did: did}}
-		if err := w.noteGrant(revocation, revocation.Attributes()); err != nil {
-			t.Fatal(err)
-		}
-		checkConflict(t, have, under, revoking, len(grants) > 0 && grants[len(grants)-1] == record)
 	}
 }
 
@@ -192,38 +201,37 @@ func TestDeleteConflicts(t *testing.T) {
 	}
 }
 
-// TestUploadConflicts is TestRevocationConflicts of data that becomes visible under a grant, and of
-// the note that it was sent.
-func TestUploadConflicts(t *testing.T) {
-	did, entries := permissionSamples(t)
-	have := tenantOf(openTest(t, t.TempDir(), Options{}), did)
-	var revocation *dwn.Message
+// revocationIn returns a revocation among entries, and the grant that it revokes.
+func revocationIn(tb testing.TB, did string, entries []store.Entry) (revocation store.Entry, record string) {
+	tb.Helper()
 	for _, entry := range entries {
-		if _, ok := store.Revokes(entry.Message, did); ok {
-			revocation = entry.Message
+		if record, ok := store.Revokes(entry.Message, did); ok {
+			return entry, record
 		}
 	}
-	record, _ := store.Revokes(revocation, did)
+	tb.Fatal("no revocation to test with")
+	return revocation, ""
+}
+
+// TestRevokedLeavesNothing uploads data under a grant that is revoked before the end, and checks
+// that no chunk of it is left.
+func TestRevokedLeavesNothing(t *testing.T) {
+	did, entries := permissionSamples(t)
+	have := tenantOf(openTest(t, t.TempDir(), Options{}), did)
+	revocation, record := revocationIn(t, did, entries)
 	entry, named := largeEntry(t)
 	if _, err := have.Put(t.Context(), []store.Entry{entry}); err != nil {
 		t.Fatal(err)
 	}
-	for _, grants := range [][]string{{record}, {"bafyother", record}, {"bafyother"}, nil} {
-		if err := forget(t.Context(), have, 0); err != nil {
-			t.Fatal(err)
+	meanwhile := readerFunc(func([]byte) (int, error) {
+		if _, err := have.Put(t.Context(), []store.Entry{revocation}); err != nil {
+			t.Error(err)
 		}
-		under, revoking := have.store.db.NewTransaction(true), have.store.db.NewTransaction(true)
-		up := &upload{ctx: t.Context(), tenant: have}
-		if useless, err := up.show(under, named.CID, named.Size, grants); err != nil || useless {
-			t.Fatal(useless, err)
-		}
-		w := &writer{txn: revoking, keys: have.keys, row: tenantRow{did: did}}
-		if err := w.noteGrant(revocation, revocation.Attributes()); err != nil {
-			t.Fatal(err)
-		}
-		if err := under.Delete(have.keys.data(dataDigest(named.CID))); err != nil { // for the next one
-			t.Fatal(err)
-		}
-		checkConflict(t, have, under, revoking, len(grants) > 0 && grants[len(grants)-1] == record)
+		return 0, io.EOF
+	})
+	r := io.MultiReader(io.LimitReader(zeros{}, largeSize), meanwhile)
+	if err := have.PutDataUnder(t.Context(), named.CID, r, []string{record}); !errors.Is(err, store.ErrRevoked) {
+		t.Fatalf("got %v, want %v", err, store.ErrRevoked)
 	}
+	checkNoUpload(t, have, named.CID)
 }

@@ -12,7 +12,8 @@ import (
 // Options says how to open a store. The zero value is ready to use.
 type Options struct {
 	// MinFree is how many bytes have to stay free on the disk: with fewer, writes
-	// are refused with store.ErrFull. 0 means DefaultMinFree, below 0 no limit.
+	// are refused with store.ErrFull, but for what is little and has to work (see store.Quota and
+	// store.ErrFull), which needs 192 MiB at most. 0 means DefaultMinFree, below 0 no limit.
 	MinFree int64
 	// FreeSpace returns the bytes free on the disk that holds dir. Nil asks the
 	// operating system, where this package knows how to: Linux and macOS.

@@ -45,13 +45,16 @@ func (t *tenant) SentBy(ctx context.Context, signer string, c cid.Cid, grants []
 	if err != nil || noted {
 		return err
 	}
-	return t.write(ctx, func(txn *dgraph.Txn) error {
-		if err := t.checkGrants(txn, grants); err != nil {
-			return err
-		}
-		if err := txn.Delete(t.keys.owed(by, d)); err != nil {
-			return err
-		}
-		return txn.Set(t.keys.sent(by, d), nil)
-	})
+	return t.write(ctx, func(txn *dgraph.Txn) error { return t.noteSent(txn, by, d, grants) })
+}
+
+// noteSent is SentBy of what is not noted yet.
+func (t *tenant) noteSent(txn *dgraph.Txn, by, d digest, grants []string) error {
+	if err := t.checkGrants(txn, grants); err != nil {
+		return err
+	}
+	if err := txn.Delete(t.keys.owed(by, d)); err != nil {
+		return err
+	}
+	return txn.Set(t.keys.sent(by, d), nil)
 }

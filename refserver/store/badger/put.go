@@ -123,10 +123,7 @@ func (w *writer) put(entry store.Entry) (store.Outcome, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := w.checkRoom(entry, known); err != nil {
-		return 0, err
-	}
-	if err := w.checkQuota(entry, known); err != nil {
+	if err := w.checkFits(entry, known); err != nil {
 		return 0, err
 	}
 	if !known {

@@ -45,56 +45,49 @@ func (t *tenant) charge(txn *dgraph.Txn, size int64) error {
 	return txn.Set(t.keys.tenant(), row.append(nil))
 }
 
-// checkRoom returns store.ErrFull if the disk is nearly full and the entry would write something
-// that is not always taken. Known says that its message is stored.
-func (w *writer) checkRoom(entry store.Entry, known bool) error {
-	if w.full == nil {
+// checkFits returns w.full or store.ErrQuota if there is no room for what the entry would add and
+// it is not always taken. Known says that its message is stored.
+func (w *writer) checkFits(entry store.Entry, known bool) error {
+	if w.full == nil && w.quota == (store.Quota{}) {
+		return nil // there is room for anything, so it need not be known what it adds
+	}
+	more, err := w.adds(entry, known)
+	if err != nil {
+		return err
+	}
+	var refusal error
+	switch {
+	case w.full != nil && more != (store.Usage{}):
+		refusal = w.full
+	case !w.quota.Fits(w.row.usage(), more, w.lent):
+		refusal = store.ErrQuota
+	default:
 		return nil
 	}
-	if known {
-		named, ok := entry.Message.Data()
-		if !ok || entry.Data == nil {
-			return nil
-		}
-		if held, err := has(w.txn, w.keys.data(dataDigest(named.CID))); err != nil || held {
-			return err
-		}
-		return w.full
+	if always, err := w.always(entry); err != nil || always {
+		return err
 	}
-	always, err := w.always(entry)
-	if err == nil && !always {
-		err = w.full
-	}
-	return err
+	return refusal
 }
 
-// checkQuota returns store.ErrQuota if the entry does not fit into what the tenant may have.
-// Known says that its message is stored.
-func (w *writer) checkQuota(entry store.Entry, known bool) error {
-	if w.quota == (store.Quota{}) {
-		return nil
-	}
-	more := store.Usage{Bytes: int64(len(entry.Data))}
-	if named, ok := entry.Message.Data(); ok && entry.Data != nil && !w.lent {
-		held, err := has(w.txn, w.keys.data(dataDigest(named.CID)))
-		if err != nil {
-			return err
-		}
-		if held {
-			more.Bytes = 0
-		}
-	}
+// adds returns what the entry would add to what is stored: where it is written because of
+// grants, its data too if that is held.
+func (w *writer) adds(entry store.Entry, known bool) (more store.Usage, err error) {
 	if !known {
-		more.Messages, more.Bytes = 1, more.Bytes+int64(len(entry.Message.CBOR()))
+		more = store.Usage{Messages: 1, Bytes: int64(len(entry.Message.CBOR()))}
 	}
-	if w.quota.Fits(w.row.usage(), more, w.lent) {
-		return nil
+	named, ok := entry.Message.Data()
+	if !ok || entry.Data == nil {
+		return more, nil
 	}
-	always, err := w.always(entry)
-	if err == nil && !always {
-		err = store.ErrQuota
+	held := false
+	if !w.lent {
+		held, err = has(w.txn, w.keys.data(dataDigest(named.CID)))
 	}
-	return err
+	if !held {
+		more.Bytes += int64(len(entry.Data))
+	}
+	return more, err
 }
 
 // always reports whether the entry is taken although the quota is used up or the disk nearly

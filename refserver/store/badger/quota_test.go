@@ -7,6 +7,7 @@ import (
 
 	dgraph "github.com/dgraph-io/badger/v4"
 	"github.com/dwn-sync/dwnsync/refserver/store"
+	"github.com/ipfs/go-cid"
 )
 
 // TestQuotaLeavesNothing uploads data for which there is room when it begins and none when it
@@ -29,8 +30,14 @@ func TestQuotaLeavesNothing(t *testing.T) {
 	if err := have.PutData(t.Context(), named.CID, r); !errors.Is(err, store.ErrQuota) {
 		t.Fatalf("got %v, want %v", err, store.ErrQuota)
 	}
-	for _, prefix := range [][]byte{{rowUpload}, newKeyspace("did").prefix(kindChunk), newKeyspace("did").data(dataDigest(named.CID))} {
-		if left := rows(t, s, prefix); len(left) != 0 {
+	checkNoUpload(t, tenantOf(s, "did"), named.CID)
+}
+
+// checkNoUpload checks that nothing is left of data that was not stored.
+func checkNoUpload(t *testing.T, have *tenant, c cid.Cid) {
+	t.Helper()
+	for _, prefix := range [][]byte{{rowUpload}, have.keys.prefix(kindChunk), have.keys.data(dataDigest(c))} {
+		if left := rows(t, have.store, prefix); len(left) != 0 {
 			t.Errorf("%d rows under %.4x are left", len(left), prefix)
 		}
 	}
