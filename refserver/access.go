@@ -151,7 +151,7 @@ func (a *access) expired() error {
 
 // forbidden tells of a revoked grant as of any other that is not good.
 func forbidden(err error) error {
-	if errors.Is(err, store.ErrRevoked) {
+	if errors.Is(err, store.ErrRevoked) || errors.Is(err, auth.ErrForbidden) {
 		return auth.ErrForbidden
 	}
 	return err
@@ -209,26 +209,40 @@ func (a *access) mayPush(ctx context.Context, entries []store.Entry, results []R
 	return after, nil
 }
 
-// pushes returns auth.ErrForbidden unless one of the parts lets push m, see auth.MayPush.
+// pushes returns auth.ErrForbidden unless one of the parts lets push m, see auth.MayPush, and then
+// rests on it.
 func (a *access) pushes(m *dwn.Message, initial *dwn.Attributes) error {
+	by, ok := a.pushing(m, initial)
+	if !ok {
+		return auth.ErrForbidden
+	}
+	a.use(by)
+	return nil
+}
+
+// pushing returns what lets push m: of several parts that do the one that is good longest.
+func (a *access) pushing(m *dwn.Message, initial *dwn.Attributes) (by auth.Decision, ok bool) {
 	for _, part := range a.parts {
-		if auth.MayPush(part, m, initial) == nil {
-			a.use(part)
-			return nil
+		if d, err := auth.PushedBy(part, m, initial); err == nil && (!ok || d.Until > by.Until) {
+			by, ok = d, true
 		}
 	}
-	return auth.ErrForbidden
+	return by, ok
 }
 
 // shown is e as the requester may see it: without the data of a message that it signed
 // itself. Data is held by CID, so naming one in a message of one's own would otherwise be
 // enough to read data, or to learn that it is here.
 func (a *access) shown(e store.Entry) store.Entry {
-	if e.Message.Signer() == a.signer {
+	if a.own(e.Message) {
 		e.Data, e.DataHeld = nil, false
 	}
 	return e
 }
+
+// own reports whether the requester signed m, or nobody knows who did: that is so of what versions
+// of before took and this one would not.
+func (a *access) own(m *dwn.Message) bool { return m.Signer() == a.signer || m.Signer() == "" }
 
 // reads reports whether the requester may read m, and then rests on the part that is good longest.
 func (a *access) reads(ctx context.Context, m *dwn.Message) (bool, error) {

@@ -29,7 +29,7 @@ func (a *access) readsData(ctx context.Context, c cid.Cid) error {
 		if err != nil {
 			return err
 		}
-		if m.Signer() == a.signer {
+		if a.own(m) {
 			continue
 		}
 		if reads, err := a.reads(ctx, m); err != nil || reads {
@@ -109,14 +109,10 @@ func (a *access) putData(ctx context.Context, c cid.Cid, r io.Reader) error {
 	if err = a.verifyData(ctx, c, &sizedReader{r: r, sizes: sizes}); err == nil {
 		err = a.tenant.SentBy(ctx, a.signer, c, a.Grants)
 	}
-	err = forbidden(err)
 	if errors.Is(err, store.ErrDataMismatch) {
 		return fmt.Errorf("%w: the bytes are not those of %s", store.ErrDataMismatch, c) // in one wording
 	}
-	if errors.Is(err, auth.ErrForbidden) {
-		return auth.ErrForbidden
-	}
-	return err
+	return forbidden(err)
 }
 
 // verifyData reads all of r, and stores it unless the data is held. Whether it is, the store
@@ -190,8 +186,10 @@ func (l *leasedReader) Read(p []byte) (int, error) {
 }
 
 // sizesOf returns the sizes that messages of the requester's state for the data c, and
-// store.ErrNotFound where none may be pushed that names it.
+// store.ErrNotFound where none may be pushed that names it. The request then rests on what lets push
+// one of them, that which is good longest.
 func (a *access) sizesOf(ctx context.Context, c cid.Cid) (sizes []int64, err error) {
+	var by auth.Decision
 	for m, err := range a.naming(ctx, c) {
 		if err != nil {
 			return nil, err
@@ -203,12 +201,19 @@ func (a *access) sizesOf(ctx context.Context, c cid.Cid) (sizes []int64, err err
 		if err != nil {
 			return nil, err
 		}
-		if d, _ := m.Data(); ok && a.pushes(m, &first) == nil && !slices.Contains(sizes, d.Size) {
-			sizes = append(sizes, d.Size)
+		if !ok {
+			continue
+		}
+		if also, may := a.pushing(m, &first); may {
+			d, _ := m.Data()
+			if sizes = append(sizes, d.Size); len(sizes) == 1 || also.Until > by.Until {
+				by = also
+			}
 		}
 	}
 	if len(sizes) == 0 {
 		return nil, fmt.Errorf("data %s: %w", c, store.ErrNotFound)
 	}
-	return sizes, nil
+	a.use(by)
+	return slices.Compact(slices.Sorted(slices.Values(sizes))), nil
 }

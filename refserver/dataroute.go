@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"iter"
 	"net/http"
 	"strconv"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/dwn-sync/dwnsync/engine/dwn"
 	"github.com/dwn-sync/dwnsync/refserver/auth"
+	"github.com/dwn-sync/dwnsync/refserver/store"
 )
 
 var errInline = fmt.Errorf("data above %d bytes does not travel with its message: send it with PUT /v1/data/{cid}", dwn.MaxInlineData)
@@ -36,32 +38,41 @@ func (s *Server) wantedData(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	missing := s.node.Store.Tenant(claims.Tenant).WantedData(r.Context())
-	if may != nil {
-		if !s.places.take(claims.Tenant, true) { // it reads what names the data that is asked for
-			return errBusy
-		}
-		defer s.places.leave(claims.Tenant, true)
-		missing = may.wantedData(r.Context())
+	var wanted []WantedData
+	if may == nil {
+		wanted, err = listed(s.node.Store.Tenant(claims.Tenant).WantedData(r.Context()))
+	} else { // it reads what names the data that is asked for
+		err = s.placed(claims.Tenant, func() (err error) {
+			wanted, err = listed(may.wantedData(r.Context()))
+			return err
+		})
 	}
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, wanted)
+}
+
+// listed returns the first maxWanted of what is missing, never nil.
+func listed(missing iter.Seq2[store.Wanted, error]) ([]WantedData, error) {
 	wanted := []WantedData{}
 	for d, err := range missing {
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if wanted = append(wanted, WantedData{d.CID.String(), d.Size}); len(wanted) == maxWanted {
 			break
 		}
 	}
-	return writeJSON(w, http.StatusOK, wanted)
+	return wanted, nil
 }
 
 // placed calls look, which reads for a grantee what it may not read as well, in a place of its tenant's.
 func (s *Server) placed(tenant string, look func() error) error {
-	if !s.places.take(tenant, true) {
+	if !s.lookups.take(tenant, true) {
 		return errBusy
 	}
-	defer s.places.leave(tenant, true)
+	defer s.lookups.leave(tenant, true)
 	return look()
 }
 
@@ -95,6 +106,9 @@ func (s *Server) getData(w http.ResponseWriter, r *http.Request) error {
 	defer data.Close()
 	from := io.Reader(data)
 	if may != nil {
+		if err := may.check(r.Context()); err != nil { // in words, as long as there is no status yet
+			return err
+		}
 		from = may.reader(r.Context(), data)
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dwn-sync/dwnsync/engine"
+	"github.com/dwn-sync/dwnsync/engine/dwn"
 	"github.com/dwn-sync/dwnsync/refserver"
 	"github.com/dwn-sync/dwnsync/refserver/auth"
 	"github.com/dwn-sync/dwnsync/refserver/store"
@@ -23,8 +24,18 @@ func (b *owedBed) revocationOf(g auth.Grant) store.Entry {
 	return store.Entry{Message: m, Data: data}
 }
 
-// TestFullRevoke: on a disk that is nearly full the tenant can delete and revoke, and nothing
-// else; whose grant is revoked reads no more.
+// grant returns the first write of a grant of the bed's.
+func (b *owedBed) grant(g auth.Grant) *dwn.Message {
+	b.t.Helper()
+	e, _, err := b.there.Store.Tenant(b.tenant.DID()).Grant(b.t.Context(), g.ID)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return e.Message
+}
+
+// TestFullRevoke: on a disk that is nearly full the tenant can end grants, and nothing else;
+// whose grant is revoked reads no more.
 func TestFullRevoke(t *testing.T) {
 	b := newOwedBed(t)
 	did := b.tenant.DID()
@@ -59,9 +70,10 @@ func TestFullRevoke(t *testing.T) {
 	if _, err := b.client().Sync(t.Context(), openNode(t), refserver.SyncOptions{Direction: engine.Pull}); !isForbidden(err) {
 		t.Errorf("a sync after the revocation: %v", err)
 	}
-	deletion := written{first: note.Message}.by(t, b.tenant)
-	post("a delete", deletion, 201, "")
-	post("another delete", written{first: note.Message, at: time.Now().Add(time.Second)}.by(t, b.tenant), 507, "full")
+	post("a delete of a note", written{first: note.Message}.by(t, b.tenant), 507, "full")
+	given := b.grant(b.write)
+	post("a delete of a grant", written{first: given}.by(t, b.tenant), 201, "")
+	post("another delete of it", written{first: given, at: time.Now().Add(time.Second)}.by(t, b.tenant), 507, "full")
 }
 
 // TestFullMixed: what is always taken is stored, though the sync that brings it with more breaks
@@ -91,9 +103,9 @@ func TestFullMixed(t *testing.T) {
 	if _, revoked, err := b.there.Store.Tenant(did).Grant(t.Context(), b.write.ID); err != nil || !revoked {
 		t.Errorf("revoked %v, %v", revoked, err)
 	}
-	local, _ := b.there.Write(t.Context(), did, []store.Entry{deletion})
+	local, _ := b.there.Write(t.Context(), did, []store.Entry{written{first: b.grant(b.read)}.by(t, b.tenant)})
 	if len(local) != 1 || local[0].Err != nil || local[0].Outcome != store.Accepted {
-		t.Errorf("the delete alone: %+v", local)
+		t.Errorf("the delete of a grant alone: %+v", local)
 	}
 	if _, err := b.there.Write(t.Context(), did, notesBy(t, b.tenant, 2)); !errors.Is(err, store.ErrFull) {
 		t.Errorf("two notes: %v", err)

@@ -1,12 +1,17 @@
 package refserver_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/ipfs/go-cid"
 
 	"github.com/dwn-sync/dwnsync/engine"
 	"github.com/dwn-sync/dwnsync/refserver"
@@ -86,5 +91,121 @@ func TestWritingGrantEnds(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// onceStore calls a function before the first call of one kind.
+type onceStore struct {
+	store.Store
+	kind string
+	once *sync.Once
+	call func()
+}
+
+func (s onceStore) Tenant(did string) store.Tenant { return onceTenant{s.Store.Tenant(did), s} }
+
+func (s onceStore) before(kind string) {
+	if kind == s.kind {
+		s.once.Do(s.call)
+	}
+}
+
+type onceTenant struct {
+	store.Tenant
+	by onceStore
+}
+
+func (t onceTenant) PutUnder(ctx context.Context, batch []store.Entry, grants []string) ([]store.Outcome, error) {
+	if len(batch) > 0 && len(grants) > 0 {
+		t.by.before("put")
+	}
+	return t.Tenant.PutUnder(ctx, batch, grants)
+}
+
+func (t onceTenant) PutDataUnder(ctx context.Context, c cid.Cid, r io.Reader, grants []string) error {
+	t.by.before("data")
+	return t.Tenant.PutDataUnder(ctx, c, r, grants)
+}
+
+func (t onceTenant) OpenData(ctx context.Context, c cid.Cid) (io.ReadCloser, int64, error) {
+	t.by.before("open")
+	return t.Tenant.OpenData(ctx, c)
+}
+
+func (t onceTenant) Lend(ctx context.Context, grants []string) error {
+	t.by.before("lend")
+	return t.Tenant.Lend(ctx, grants)
+}
+
+// endsBefore returns a server of the bed's node where a grant is revoked before the first call of a
+// kind.
+func (b *owedBed) endsBefore(kind string, g auth.Grant) string {
+	there := b.there
+	there.Store = onceStore{there.Store, kind, new(sync.Once), func() { revoke(b.t, b.there, b.tenant, g) }}
+	return listen(b.t, there, refserver.ServerOptions{})
+}
+
+// TestUnneededGrantEnds: a call by CID, and the first contact of a sync, go on when a grant ends that
+// is named and that they do not rest on.
+func TestUnneededGrantEnds(t *testing.T) {
+	data := bytes.Repeat([]byte("mine"), 10_000)
+	longer := func(b *owedBed, kind, method, protocol string) auth.Grant {
+		return grantTo(t, b.there, b.tenant, auth.Grant{
+			Grantee: b.grantee.DID(), Interface: kind, Method: method, Protocol: protocol, Description: "for longer",
+			Granted: time.Now().Add(-time.Hour).UnixMicro(), Expires: time.Now().Add(1000 * time.Hour).UnixMicro(),
+		})
+	}
+	post := func(b *owedBed, by *auth.Signer, ends auth.Grant) error {
+		e := written{protocol: owedHere, path: "note", data: []byte("x")}.by(t, by)
+		grants := []auth.Grant{b.read, b.write}
+		if ends.ID != b.write.ID {
+			grants = append(grants, ends)
+		}
+		_, err := granteeClient(t, b.endsBefore("put", ends), b.tenant.DID(), b.grantee, grants...).PostMessage(t.Context(), refserver.NewRecord(b.tenant.DID(), e.Message, e.Data))
+		return err
+	}
+	b := newOwedBed(t)
+	if err := post(b, b.grantee, longer(b, "Records", "Delete", owedHere)); err != nil {
+		t.Errorf("POST of the grantee's, Records.Delete ends: %v", err)
+	}
+	if err := post(b, b.tenant, b.write); err != nil {
+		t.Errorf("POST of the tenant's, Records.Write ends: %v", err)
+	}
+	b = newOwedBed(t)
+	if err := post(b, b.grantee, b.write); !isForbidden(err) {
+		t.Errorf("POST of the grantee's, Records.Write ends: %v", err)
+	}
+
+	b = newOwedBed(t)
+	e := b.post(written{data: data})
+	d, _ := e.Message.Data()
+	fill(t, b.there, b.tenant.DID(), []store.Entry{written{protocol: owedElsewhere, path: "note", data: data}.by(t, b.grantee)})
+	reads, writes := longer(b, "Messages", "Read", owedElsewhere), longer(b, "Records", "Write", owedElsewhere)
+	if status, p := putData(t, b.grantee, b.endsBefore("data", b.read), b.tenant.DID(), d.CID.String(), data, b.read, b.write, reads, writes); status != 204 {
+		t.Errorf("PUT of data that is named in two places, a grant for one ends: %d %+v", status, p)
+	}
+
+	b = newOwedBed(t)
+	fill(t, b.there, b.tenant.DID(), []store.Entry{written{protocol: owedHere, path: "note", data: []byte("y")}.by(t, b.tenant)})
+	opt := refserver.SyncOptions{Direction: engine.Both, Scope: scopeOf(t, `{"protocol":"`+owedHere+`"}`)}
+	r, err := granteeClient(t, b.endsBefore("lend", b.write), b.tenant.DID(), b.grantee, b.read, b.write).Sync(t.Context(), openNode(t), opt)
+	if err != nil || !r.Complete || r.MessagesReceived == 0 {
+		t.Errorf("a sync, Records.Write ends at its first contact: %+v, %v", r, err)
+	}
+}
+
+// TestReadingGrantEndsBeforeData: a call for data whose grant ends before its first byte is told so.
+func TestReadingGrantEndsBeforeData(t *testing.T) {
+	b := newOwedBed(t)
+	data := bytes.Repeat([]byte("theirs"), 10_000)
+	e := written{protocol: owedHere, path: "note", data: data}.by(t, b.tenant)
+	fill(t, b.there, b.tenant.DID(), []store.Entry{e})
+	b.hold(data)
+	d, _ := e.Message.Data()
+	here := openNode(t)
+	fill(t, here, b.tenant.DID(), []store.Entry{e})
+	_, err := granteeClient(t, b.endsBefore("open", b.read), b.tenant.DID(), b.grantee, b.read).GetData(t.Context(), here.Store.Tenant(b.tenant.DID()), d.CID)
+	if !isForbidden(err) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -70,14 +70,14 @@ type Result struct {
 // the message's shape and signatures, that its data is the data it names, and that the
 // tenant's quota has room for it. It
 // takes what store.Messages.Put takes and returns a result for each, or an error
-// where nothing was stored. On a disk that is nearly full, what is always taken (see
+// where nothing was stored. On a disk that is nearly full, what ends a grant (see
 // store.Quota) is stored all the same; where there was more, that is store.ErrFull.
 func (n Node) Write(ctx context.Context, tenant string, entries []store.Entry) ([]Result, error) {
 	results, err := n.verify(ctx, entries)
 	if err != nil {
 		return nil, err
 	}
-	return results, n.put(ctx, tenant, entries, results, leave{})
+	return results, n.put(ctx, tenant, entries, results, basis{})
 }
 
 // writeFor is Write for a requester; nil is the tenant itself.
@@ -88,11 +88,14 @@ func (n Node) writeFor(ctx context.Context, tenant string, by *access, entries [
 	for {
 		results, after, err := n.verifyFor(ctx, by, entries)
 		if err == nil {
-			err = n.put(ctx, tenant, entries, results, leave{by.Grants, after})
+			err = n.put(ctx, tenant, entries, results, basis{by.Grants, after})
 		}
-		if !errors.Is(err, auth.ErrForbidden) || by.renew(ctx) != nil {
+		if !errors.Is(err, auth.ErrForbidden) {
 			return results, err
-		} // nothing was stored
+		}
+		if err := by.renew(ctx); err != nil { // nothing was stored
+			return nil, err
+		}
 	}
 }
 
@@ -142,28 +145,28 @@ func (n Node) verifySignatures(ctx context.Context, entries []store.Entry, resul
 	return ctx.Err()
 }
 
-// leave is what entries are stored by, for a requester that is not the tenant: as long as none of
-// grants is revoked, and entry i if entry after[i] is. The zero leave is the tenant's own.
-type leave struct {
+// basis is what entries are stored by, for a requester that is not the tenant: as long as none of
+// grants is revoked, and entry i if entry after[i] is. The zero basis is the tenant's own.
+type basis struct {
 	grants []string
 	after  []int
 }
 
-// of returns what is left of l for the entries of those indices, each once and ascending. An entry
+// of returns what is left of b for the entries of those indices, each once and ascending. An entry
 // comes after one that is there too.
-func (l leave) of(index []int) leave {
-	if l.after == nil {
-		return l
+func (b basis) of(index []int) basis {
+	if b.after == nil {
+		return b
 	}
 	after := make([]int, len(index))
 	for i, at := range index {
-		after[i] = slices.Index(index, l.after[at]) // -1 stays
+		after[i] = slices.Index(index, b.after[at]) // -1 stays
 	}
-	return leave{l.grants, after}
+	return basis{b.grants, after}
 }
 
-// put stores the entries that have no error and fit into the tenant's quota, by the leave there is.
-func (n Node) put(ctx context.Context, tenant string, entries []store.Entry, results []Result, by leave) error {
+// put stores the entries that have no error and fit into the tenant's quota, by the basis there is.
+func (n Node) put(ctx context.Context, tenant string, entries []store.Entry, results []Result, by basis) error {
 	var batch []store.Entry
 	var index []int
 	for i, r := range results {

@@ -6,8 +6,8 @@ import (
 	"github.com/dwn-sync/dwnsync/refserver/auth"
 )
 
-// writesPerSync is how many calls that write, which are shorter, are at work for one sync.
-const writesPerSync = 4
+// callsPerSync is how many other calls of a kind, which are shorter, are at work for one sync.
+const callsPerSync = 4
 
 // places bounds the calls of a kind that are at work, in all and per tenant, so that no tenant keeps
 // the others out, and no grantee its tenant: a tenant has an eighth of them, and two where there

@@ -16,9 +16,9 @@ const codeQuota = "quota"
 // putFitting stores those of a batch that fit into the tenant's quota, in one transaction, and
 // returns their places in the batch with their outcomes, and the places of the others. Each
 // attempt that fails makes the batch shorter, and where nobody else writes there is one. On a
-// disk that is nearly full it stores what is always taken (see store.Quota) and returns, besides
+// disk that is nearly full it stores what ends grants (see store.Quota) and returns, besides
 // its outcomes, store.ErrFull if there was more.
-func putFitting(ctx context.Context, tenant store.Tenant, batch []store.Entry, by leave) (fit []int, outcomes []store.Outcome, over []int, err error) {
+func putFitting(ctx context.Context, tenant store.Tenant, batch []store.Entry, by basis) (fit []int, outcomes []store.Outcome, over []int, err error) {
 	for i := range batch {
 		fit = append(fit, i)
 	}
@@ -49,10 +49,10 @@ func putFitting(ctx context.Context, tenant store.Tenant, batch []store.Entry, b
 
 // without returns fit without the places out of it, and those of a batch that it lost: with an
 // entry goes what is allowed after it alone.
-func (l leave) without(fit, out []int) (rest, gone []int) {
+func (b basis) without(fit, out []int) (rest, gone []int) {
 	lost := map[int]bool{}
 	for i, at := range fit {
-		if slices.Contains(out, i) || l.after != nil && lost[l.after[at]] {
+		if slices.Contains(out, i) || b.after != nil && lost[b.after[at]] {
 			lost[at], gone = true, append(gone, at)
 		} else {
 			rest = append(rest, at)

@@ -130,7 +130,7 @@ func (r replica) write(ctx context.Context, entries []store.Entry) ([]Result, er
 	if err != nil {
 		return nil, err
 	}
-	return results, r.node.put(ctx, r.did, entries, results, leave{})
+	return results, r.node.put(ctx, r.did, entries, results, basis{})
 }
 
 // checkScope sets the error of every verified entry that is outside the scope. A

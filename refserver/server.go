@@ -36,8 +36,9 @@ type ServerOptions struct {
 	Gate   auth.Gate
 	Limits engine.Limits
 	// MaxSyncs bounds the syncs at work at the same time; default 32, of which one
-	// tenant has at most an eighth, and one at least. More are answered with 503. Of calls
-	// that write a message or data there are four times as many, shared in the same way.
+	// tenant has at most an eighth, and two at least. More are answered with 503. Of calls that
+	// write a message or data there are four times as many, shared in the same way, and as many
+	// of calls of grantees that look something up.
 	MaxSyncs int
 	// SegmentBytes bounds the segmented filters that are kept in memory for the next
 	// sync of whoever sent them; default engine.DefaultSegmentBytes, none if negative.
@@ -60,6 +61,7 @@ type Server struct {
 	limits   engine.Limits
 	places   *places // of syncs
 	writes   *places // of other calls that write
+	lookups  *places // of grantees' other calls that read
 	segments *engine.SegmentCache
 	clock    func() time.Time
 	random   io.Reader // nil but in tests
@@ -94,7 +96,7 @@ func NewServer(node Node, opt ServerOptions) (*Server, error) {
 	}
 	s := &Server{
 		node: node, gate: opt.Gate, limits: opt.Limits.WithDefaults(),
-		places: newPlaces(opt.MaxSyncs), writes: newPlaces(writesPerSync * opt.MaxSyncs), segments: engine.NewSegmentCache(opt.SegmentBytes),
+		places: newPlaces(opt.MaxSyncs), writes: newPlaces(callsPerSync * opt.MaxSyncs), lookups: newPlaces(callsPerSync * opt.MaxSyncs), segments: engine.NewSegmentCache(opt.SegmentBytes),
 		clock: opt.Clock, log: opt.Logger, version: opt.Version,
 	}
 	var err error

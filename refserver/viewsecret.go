@@ -5,8 +5,10 @@ import (
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 
 	"github.com/dwn-sync/dwnsync/engine"
+	"github.com/dwn-sync/dwnsync/refserver/auth"
 	"github.com/dwn-sync/dwnsync/refserver/store"
 	"github.com/dwn-sync/dwnsync/refserver/summaries"
 )
@@ -33,7 +35,13 @@ func (r replica) lentSecret(ctx context.Context) (s store.Secret, ok bool, err e
 	if err != nil || !ok {
 		return s, false, err
 	}
-	if err := forbidden(r.tenant.Lend(ctx, r.lent.Grants)); err != nil {
+	err = forbidden(r.tenant.Lend(ctx, r.lent.Grants))
+	if errors.Is(err, auth.ErrForbidden) {
+		if err = r.lent.renew(ctx); err == nil {
+			err = forbidden(r.tenant.Lend(ctx, r.lent.Grants))
+		}
+	}
+	if err != nil {
 		return s, false, err
 	}
 	s, err = viewSecret(own, r.viewLabel())

@@ -196,6 +196,9 @@ func (o object) grant(name string) (*Message, []byte, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
+	if data != nil && !m.is("Records", "Write") {
+		return nil, nil, fmt.Errorf("%s: %w: encodedData, which nothing in it names", name, ErrShape)
+	}
 	return m, data, nil
 }
 

@@ -173,6 +173,28 @@ func TestCheckStoredByKind(t *testing.T) {
 	}
 }
 
+// TestOlderGrantHasNoData: beside an older grant, which names no data, nothing can travel that no
+// signature covers.
+func TestOlderGrantHasNoData(t *testing.T) {
+	for v := range readLines[messageVector](t, vectors+"legacy.jsonl") {
+		if kind, _, _ := strings.Cut(v.Name, " "); kind != "PermissionsGrant" {
+			continue
+		}
+		bare := change(t, write(t), "authorization.ownerDelegatedGrant", string(v.Message))
+		for text, want := range map[string]error{bare: nil, change(t, bare, "authorization.ownerDelegatedGrant.encodedData", `"e30"`): ErrShape} {
+			m, err := ParseJSON([]byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := m.Authorization(); !errors.Is(err, want) {
+				t.Errorf("%s: got %v, want %v", v.Name, err, want)
+			}
+		}
+		return
+	}
+	t.Fatal("no vector")
+}
+
 func TestAuthorization(t *testing.T) {
 	m, err := ParseJSON([]byte(write(t)))
 	if err != nil {

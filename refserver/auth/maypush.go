@@ -29,20 +29,34 @@ import (
 // The author's signature covers all that the CID does, but itself, the owner's signature and the
 // grant that comes with that. So an ownerSignature has to be the tenant's or, on what the
 // signer may sign itself, the signer's, without an ownerDelegatedGrant: else whoever may read could
-// make any number of other messages of one. What is left is to omit the tenant's, and the second
-// form (r, n-s) of a signature by P-256, which anybody can compute: each of them once a signature.
+// make any number of other messages of one; and it must not be the author's signature again. What is
+// left is to omit the tenant's, to put one in its place that the tenant made for another purpose, an
+// attestation of the same message, and the second form (r, n-s) of a signature by P-256, which anybody
+// can compute: a few for each message.
 func MayPush(d Decision, m *dwn.Message, initial *dwn.Attributes) error {
+	_, err := PushedBy(d, m, initial)
+	return err
+}
+
+// PushedBy is MayPush, and returns d with no other Grants and Until than those that let push m: of
+// several that do, those that are good longest.
+func PushedBy(d Decision, m *dwn.Message, initial *dwn.Attributes) (Decision, error) {
 	switch {
 	case !d.push || d.tenant == "" || d.signer == "":
-		return ErrForbidden
+		return Decision{}, ErrForbidden
 	case d.signer == d.tenant:
-		return nil
+		return d, nil
 	}
 	at, ok := placeOf(m, initial)
-	if !ok || dwn.IsPermissions(at.Protocol) || !d.Read.Matches(at) || !d.maySign(m, at) {
-		return ErrForbidden
+	if !ok || dwn.IsPermissions(at.Protocol) || !d.Read.Matches(at) {
+		return Decision{}, ErrForbidden
 	}
-	return nil
+	by, ok := d.signing(m, at)
+	if !ok {
+		return Decision{}, ErrForbidden
+	}
+	d.on(by...)
+	return d, nil
 }
 
 // placeOf returns the attributes of a record's message, false for any other kind
@@ -65,23 +79,26 @@ func placeOf(m *dwn.Message, initial *dwn.Attributes) (dwn.Attributes, bool) {
 	return at, false
 }
 
-// maySign reports whether who signed m may have it pushed by the requester.
-func (d Decision) maySign(m *dwn.Message, at dwn.Attributes) bool {
+// signing reports whether who signed m may have it pushed by the requester, and by which grant,
+// none for what the tenant itself signed.
+func (d Decision) signing(m *dwn.Message, at dwn.Attributes) (by []Grant, ok bool) {
 	signer, delegation, ok := signedBy(m)
 	switch owner, owned := ownedBy(m); {
-	case !ok || !owned || owner != "" && owner != d.tenant && owner != signer:
-		return false
+	case !ok || !owned || owner != "" && owner != d.tenant && owner != signer || owner != "" && owner == signer && copied(m):
+		return nil, false
 	case delegation == "" && signer == d.tenant:
-		return true
+		return nil, true
 	case signer != d.signer:
-		return false
+		return nil, false
 	}
 	for i, scope := range d.Push {
-		if g := d.rights[i]; scope.Matches(at) && g.allows(m) && (delegation == "" || g.Delegated && g.ID == delegation) {
-			return true
+		g := d.rights[i]
+		fits := scope.Matches(at) && g.allows(m) && (delegation == "" || g.Delegated && g.ID == delegation)
+		if fits && (by == nil || g.Expires > by[0].Expires) {
+			by = []Grant{g}
 		}
 	}
-	return false
+	return by, by != nil
 }
 
 // signedBy returns who signed m and the record ID of the grant that made somebody
@@ -117,6 +134,13 @@ func ownedBy(m *dwn.Message) (owner string, ok bool) {
 	}
 	owner, _, ok = strings.Cut(h.keyID, "#")
 	return owner, ok && owner != ""
+}
+
+// copied reports whether m's ownerSignature signs what its author signed: where both are by
+// one, anybody can have copied the one from the other.
+func copied(m *dwn.Message) bool {
+	a, err := m.Authorization()
+	return err != nil || a.OwnerSignature != nil && a.OwnerSignature.Payload == a.Signature.Payload
 }
 
 // allows reports whether m keeps to what the grant says besides its place: its

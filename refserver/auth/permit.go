@@ -46,6 +46,7 @@ type Decision struct {
 
 	tenant, signer string
 	push           bool
+	reading        Grant   // gives Read
 	rights         []Grant // rights[i] gives Push[i]
 }
 
@@ -95,7 +96,11 @@ func DecideEach(r Request) ([]Decision, error) {
 		if part, ok := g.within(r.Scope); ok && g.is("Messages", "Read") {
 			d := whole
 			d.Read, d.Exact = part, part == r.Scope
-			d.rest(g, grants)
+			d.reading = g
+			if d.push {
+				d.pushes(grants)
+			}
+			d.on(d.rights...)
 			each = append(each, d)
 		}
 	}
@@ -105,17 +110,13 @@ func DecideEach(r Request) ([]Decision, error) {
 	return each, nil
 }
 
-// rest sets what the decision rests on, and what it lets push: read is the grant that Read is by.
-func (d *Decision) rest(read Grant, grants []Grant) {
-	d.Grants = []string{read.ID}
-	if d.push {
-		d.pushes(grants)
+// on makes the decision rest on the grant that lets read, and these.
+func (d *Decision) on(rights ...Grant) {
+	d.Grants, d.Until = []string{d.reading.ID}, d.reading.Expires
+	for _, g := range rights {
+		d.Grants, d.Until = append(d.Grants, g.ID), min(d.Until, g.Expires)
 	}
 	slices.Sort(d.Grants)
-	d.Until = read.Expires
-	for _, g := range d.rights {
-		d.Until = min(d.Until, g.Expires)
-	}
 }
 
 // live returns the grants that count, by ascending record ID.
@@ -153,7 +154,7 @@ func (d *Decision) pushes(grants []Grant) {
 			part, ok = part.Intersect(method)
 		}
 		if ok && err == nil {
-			d.Push, d.rights, d.Grants = append(d.Push, part), append(d.rights, g), append(d.Grants, g.ID)
+			d.Push, d.rights = append(d.Push, part), append(d.rights, g)
 		}
 	}
 }

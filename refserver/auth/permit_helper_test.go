@@ -42,6 +42,7 @@ type messageSpec struct {
 	kind, by                string // kind as in the table; by T, G or O
 	under                   *dwn.Message
 	owner                   string // who made the ownerSignature, "" for none
+	copied                  bool   // the ownerSignature signs what the author's does
 	ownerUnder              *dwn.Message
 	published, prune        bool
 	protocol, context, path string
@@ -104,9 +105,13 @@ func (s messageSpec) message(t testing.TB, whole map[string]any, id string) *dwn
 	d := whole["descriptor"].(map[string]any)
 	d["messageTimestamp"] = dwn.FormatTime(firstDay + max(s.day-1, 0)*day)
 	d["dateCreated"] = d["messageTimestamp"]
-	authorization := map[string]any{"signature": unsignedBy(actor(t, s.by))}
+	authorization := map[string]any{"signature": unsignedBy(actor(t, s.by), "{}")}
 	if s.owner != "" {
-		authorization["ownerSignature"] = unsignedBy(actor(t, s.owner))
+		payload := `{"n":1}`
+		if s.copied {
+			payload = "{}"
+		}
+		authorization["ownerSignature"] = unsignedBy(actor(t, s.owner), payload)
 	}
 	for name, grant := range map[string]*dwn.Message{"authorDelegatedGrant": s.under, "ownerDelegatedGrant": s.ownerUnder} {
 		if grant != nil {
@@ -121,10 +126,10 @@ func (s messageSpec) message(t testing.TB, whole map[string]any, id string) *dwn
 	return parseMessage(t, text)
 }
 
-func unsignedBy(s *Signer) map[string]any {
+func unsignedBy(s *Signer, payload string) map[string]any {
 	header := fmt.Sprintf(`{"kid":%q,"alg":%q}`, s.KeyID(), s.Curve().Algorithm())
 	one := map[string]any{"protected": encode64([]byte(header)), "signature": strings.Repeat("A", signatureText)}
-	return map[string]any{"payload": encode64([]byte("{}")), "signatures": []any{one}}
+	return map[string]any{"payload": encode64([]byte(payload)), "signatures": []any{one}}
 }
 
 // embedded returns a message that begins the record of a grant by T; what the grant
@@ -263,6 +268,8 @@ func (s *messageSpec) read(t testing.TB, text string, grants []NamedGrant) {
 			s.by, s.under = readSigner(t, value, grants)
 		case "owner":
 			s.owner, s.ownerUnder = readSigner(t, value, grants)
+		case "copied":
+			s.copied = true
 		case "c":
 			s.context = value
 		case "p":

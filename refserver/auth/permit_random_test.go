@@ -63,6 +63,7 @@ func newWorld(t testing.TB) *world {
 		if rng.IntN(3) == 0 && s.kind != "configure" {
 			s.under = grants[rng.IntN(3)]
 		}
+		s.copied = rng.IntN(4) == 0
 		if s.owner = pick(rng, "", "", "", "", "T", "G", "O"); s.owner != "" && rng.IntN(4) == 0 {
 			s.ownerUnder = grants[rng.IntN(3)]
 		}
@@ -173,7 +174,7 @@ func (w *world) pushes(r Request, reader NamedGrant, x worldMessage) bool {
 		return false
 	case s.kind == "update" && (s.first.protocol != s.protocol || s.first.path != s.path || s.first.context != s.context):
 		return false
-	case s.ownerUnder != nil || s.owner != "" && s.owner != "T" && s.owner != s.by:
+	case s.ownerUnder != nil || s.owner != "" && s.owner != "T" && s.owner != s.by || s.owner == s.by && s.copied:
 		return false
 	case s.under == nil && signer == r.Tenant:
 		return true

@@ -168,7 +168,7 @@ func TestMayPushFalseGrant(t *testing.T) {
 		t.Fatal(err)
 	}
 	for by, want := range map[string]error{"T": nil, "G": ErrForbidden, "O": ErrForbidden} {
-		whole["authorization"] = map[string]any{"signature": unsignedBy(actor(t, by))}
+		whole["authorization"] = map[string]any{"signature": unsignedBy(actor(t, by), "{}")}
 		text, err := json.Marshal(whole)
 		if err != nil {
 			t.Fatal(err)

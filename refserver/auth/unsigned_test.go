@@ -26,6 +26,7 @@ func variations(t testing.TB, curve Curve) map[string]func(whole, authorization 
 		"the grantee as owner":   func(_, a map[string]any) { a["ownerSignature"] = d.sign(t, actor(t, "G"), nil) },
 		"the grantee as owner 2": func(_, a map[string]any) { a["ownerSignature"] = d.sign(t, actor(t, "G"), map[string]any{"n": 2}) },
 		"another as owner":       func(_, a map[string]any) { a["ownerSignature"] = d.sign(t, actor(t, "O"), nil) },
+		"the author as owner":    func(_, a map[string]any) { a["ownerSignature"] = a["signature"] },
 		"no owner":               func(_, a map[string]any) { delete(a, "ownerSignature") },
 	}
 	for _, name := range []string{"authorDelegatedGrant", "ownerDelegatedGrant"} {
@@ -82,7 +83,7 @@ func TestOtherMessagesOfOne(t *testing.T) {
 		tenant := testSigner(t, curve, "tenant of unsigned parts")
 		d := write(t, "{}", map[string]any{"protocol": protocolURL("P"), "protocolPath": "note"})
 		d["authorization"] = d.authorize(t, tenant, nil)
-		d["authorization"].(map[string]any)["ownerSignature"] = d.sign(t, tenant, nil)
+		d["authorization"].(map[string]any)["ownerSignature"] = d.sign(t, tenant, map[string]any{"n": 1})
 		m := d.message(t)
 		grants := tableGrants(t, "Messages.Read")
 		grants[0].Grantor = tenant.DID()

@@ -61,7 +61,7 @@ func (e *EntryError) Error() string {
 func (e *EntryError) Unwrap() error { return e.Err }
 
 // FullError says which entries of a batch a disk that is nearly full has no room for. Nothing of
-// the batch has been stored; the others would have been: see Quota for what is always taken. It
+// the batch has been stored; the others would have been: see Quota for what is taken even then. It
 // is an ErrFull.
 type FullError struct {
 	Over []int // positions in the batch, ascending, at least one

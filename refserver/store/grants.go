@@ -55,13 +55,16 @@ const (
 )
 
 // IsGrant reports whether m is the initial write of a permission grant.
-func IsGrant(m *dwn.Message) bool { return isPermission(m, pathGrant) && m.IsInitialWrite() }
+func IsGrant(m *dwn.Message) bool { return IsGrantPlace(m.Attributes()) && m.IsInitialWrite() }
+
+// IsGrantPlace reports whether a record is a permission grant by the attributes of its initial write.
+func IsGrantPlace(first dwn.Attributes) bool { return isPermission(first, pathGrant) }
 
 // Revokes returns the record ID of the grant that m revokes for the tenant, false if
 // it revokes none. A revocation is a child of the grant's record, under either of the
 // protocols of permissions, whose author is the tenant: others can revoke nothing.
 func Revokes(m *dwn.Message, tenant string) (recordID string, ok bool) {
-	if !isPermission(m, pathRevocation) || m.Author() != tenant {
+	if !isPermission(m.Attributes(), pathRevocation) || m.Author() != tenant {
 		return "", false
 	}
 	recordID = m.ParentID()
@@ -78,7 +81,6 @@ func Ends(m *dwn.Message, tenant string) (recordID string, ok bool) {
 	return Revokes(m, tenant)
 }
 
-func isPermission(m *dwn.Message, path string) bool {
-	a := m.Attributes()
+func isPermission(a dwn.Attributes, path string) bool {
 	return a.ProtocolPath == path && dwn.IsPermissions(a.Protocol)
 }

@@ -26,11 +26,12 @@ func (e *QuotaError) Unwrap() error { return ErrQuota }
 // Quota bounds what a store keeps of one tenant, whoever writes it. 0 is no limit. Folds and
 // secrets do not count: they have bounds of their own.
 //
-// A tenant whose quota is used up can still end what it once allowed: the first delete and the
-// first revocation of a record that is stored are always taken, if the tenant is the author and
-// Entry.Size is at most MaxAlways. They count, so a tenant has at most two such messages more
-// for each record. What is always taken is taken on a disk that is nearly full, too, for as long
-// as there is room to open the store, but not because of grants.
+// A tenant whose quota is used up can still end what it once allowed, and delete: if the tenant is
+// the author and nobody brings it because of grants, the first revocation and the first delete of
+// a permission grant that is stored are always taken, up to an Entry.Size of MaxAlways, and the
+// first delete of any other record that is stored, up to MaxAlwaysDelete. They count, so a tenant
+// has at most two such messages more for each record. What ends a grant is taken on a disk that is
+// nearly full, too, for as long as there is room to open the store.
 //
 // Who writes because of grants sees only a part of the messages, and is to learn little of the
 // others' volume from what fits. So what it writes has to fit when rounded up to whole
@@ -42,8 +43,12 @@ type Quota struct {
 	Bytes    int64 // of messages in canonical form, and of record data that is held
 }
 
-// MaxAlways is the longest delete or revocation, with its data, that needs no room in the
-// quota, in bytes. Common ones have 1 to 2 kB. Whoever made a grant must be able to revoke it: a
+// MaxAlwaysDelete is the longest delete of a record that is no grant that needs no room in the
+// quota, in bytes. Common ones have 1 kB.
+const MaxAlwaysDelete = 4 << 10
+
+// MaxAlways is the longest end of a grant, with its data, that needs no room in the quota, in
+// bytes. Common ones have 1 to 2 kB. Whoever made a grant must be able to revoke it: a
 // revocation repeats the grant's protocol, which has 10 000 bytes at most as the grant's data
 // has, and its author's key ID, which has 3072, in base64; IDs and timestamps add less than 1 kB.
 const MaxAlways = 32 << 10

@@ -66,7 +66,7 @@ type Messages interface {
 	// message that is not stored by nodes, or data that does not fit its message
 	// (ErrDataMismatch), is an *EntryError. Where entries do not fit into the tenant's quota
 	// it is a *QuotaError; where the disk is nearly full, a *FullError, or any ErrFull if it
-	// has not even the room for what is always taken. After an error of the disk, or a cut
+	// has not even the room for what ends a grant. After an error of the disk, or a cut
 	// of the process, the outcome is unknown until Put is repeated, which does no
 	// harm.
 	Put(ctx context.Context, batch []Entry) ([]Outcome, error)

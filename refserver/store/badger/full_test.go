@@ -26,11 +26,16 @@ func newFullBed(t *testing.T) *fullBed {
 	did, entries := permissionSamples(t)
 	s := openTest(t, t.TempDir(), Options{FreeSpace: func(string) (uint64, error) { return b.free, nil }})
 	b.have = tenantOf(s, did)
-	ended := make(map[string]bool)
+	ended, grants := make(map[string]bool), map[string]bool{}
+	for _, e := range entries {
+		if store.IsGrant(e.Message) {
+			grants[e.Message.RecordID()] = true
+		}
+	}
 	var before []store.Entry
 	for _, e := range entries {
 		record, ends := store.Ends(e.Message, did)
-		if ends && !ended[record] {
+		if ends && !ended[record] && grants[record] {
 			ended[record] = true
 			b.ends = append(b.ends, e)
 		} else if !ends && len(b.rest) < 5 && e.Data != nil && e.Message.IsInitialWrite() && !store.IsGrant(e.Message) {

@@ -94,28 +94,39 @@ func (w *writer) adds(entry store.Entry, known bool) (more store.Usage, err erro
 // full, see store.Quota.
 func (w *writer) always(entry store.Entry) (bool, error) {
 	m := entry.Message
-	if m.Author() != w.row.did || entry.Size() > store.MaxAlways {
+	ends, is := store.Ends(m, w.row.did)
+	if !is || w.lent || entry.Size() > store.MaxAlways {
 		return false, nil
-	}
-	ends, revokes := store.Revokes(m, w.row.did)
-	if !revokes {
-		if !isDelete(m) {
-			return false, nil
-		}
-		ends = m.RecordID()
 	}
 	record := recordDigest(ends)
 	row, err := readRecord(w.txn, w.keys, record)
 	if err != nil || row.position == 0 {
 		return false, err
 	}
-	if revokes {
+	grant, err := w.isGrant(row)
+	switch {
+	case err != nil:
+		return false, err
+	case !isDelete(m):
 		revoked, err := has(w.txn, w.keys.revoked(record))
-		return !revoked, err
+		return grant && !revoked, err
+	case !grant && (w.full != nil || entry.Size() > store.MaxAlwaysDelete):
+		return false, nil
 	}
 	if row.deletes == 0 {
 		return true, nil
 	}
 	deleted, err := w.tenant.deletedByTenant(w.txn, record)
 	return !deleted, err
+}
+
+// isGrant reports whether a record is a permission grant. Row g need not be there yet.
+func (w *writer) isGrant(record recordRow) (bool, error) {
+	r := w.tenant.reader(record.position)
+	row, err := r.row(w.txn, record.position)
+	if err != nil {
+		return false, err
+	}
+	first, err := r.own(w.txn, row)
+	return store.IsGrantPlace(first), err
 }

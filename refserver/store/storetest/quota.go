@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -209,8 +210,9 @@ func (m *model) refusesData(t *testing.T, have store.Tenant, c cid.Cid) {
 	m.check(t, have)
 }
 
-// testQuotaAlways checks what is taken although a quota is used up: the tenant's first
-// delete and first revocation of what is stored, and nothing else.
+// testQuotaAlways checks what is taken although a quota is used up: the tenant's first end of a
+// grant, of either kind, and its first delete of what else is stored, if it is short, and nothing
+// else.
 func testQuotaAlways(t *testing.T, open QuotaOpener) {
 	for name, quota := range map[string]store.Quota{"messages": {Messages: 5}, "bytes": {}} {
 		t.Run(name, func(t *testing.T) {
@@ -231,8 +233,11 @@ func testQuotaAlways(t *testing.T, open QuotaOpener) {
 			}
 			long := draft{n: 13, method: "Write", author: "alice", protocol: permissions[0], path: "grant/revocation", parent: record(given), schema: "https://s/" + string(bytes.Repeat([]byte("x"), store.MaxAlways))}
 			absent := note(t, 99)
-			m.refuse(t, have, nil, []int{0, 1, 2, 3, 4, 5}, note(t, 5), revoked(10, given, "did:example:bob"), deleted(11, record(written), "bob"),
-				deleted(12, record(absent), "alice"), store.Entry{Message: long.message(t)}, revoked(14, absent, alice))
+			padded := draft{n: 15, method: "Delete", author: "alice", record: record(written), signature: strings.Repeat("A", store.MaxAlwaysDelete)}
+			m.refuse(t, have, nil, []int{0, 1, 2, 3, 4, 5, 6, 7}, note(t, 5), revoked(10, given, "did:example:bob"), deleted(11, record(written), "bob"),
+				deleted(12, record(absent), "alice"), store.Entry{Message: long.message(t)}, revoked(14, absent, alice), store.Entry{Message: padded.message(t)},
+				revoked(16, written, alice))
+			m.refuse(t, have, []string{record(given)}, []int{0, 1}, revoked(20, given, alice), deleted(21, record(written), "alice"))
 			m.putAll(t, have, revoked(20, given, alice), deleted(21, record(written), "alice"))
 			m.refuse(t, have, nil, []int{0, 1}, revoked(22, given, alice), deleted(23, record(written), "alice"))
 			m.refuse(t, have, nil, []int{1}, deleted(24, record(other), "alice"), deleted(25, record(other), "alice"))
@@ -246,7 +251,10 @@ func testQuotaAlways(t *testing.T, open QuotaOpener) {
 func testQuotaAlwaysBounded(t *testing.T, open QuotaOpener) {
 	b, m := quotaBed(t, open, &store.Quota{Messages: 5}), newModel(alice)
 	have := b.Tenant(alice)
-	written := notes(t, 0, 5)
+	var written []store.Entry
+	for n := range 5 {
+		written = append(written, grant(t, n, alice))
+	}
 	m.putAll(t, have, written...)
 	for n := range 30 {
 		record := written[n%5].Message.RecordID()
