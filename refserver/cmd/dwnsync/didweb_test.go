@@ -66,12 +66,12 @@ func webHost(ts *testscript.TestScript, neg bool, args []string) {
 	}))
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{certificate}, PrivateKey: secret}}}
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	ts.Defer(server.Close)
 	_, port, _ := strings.Cut(server.Listener.Addr().String(), ":")
 	did := "did:web:localhost%3A" + port
 	document = writeWebKey(ts, did)
 	ts.Setenv("WEB", did)
+	server.StartTLS()
+	ts.Defer(server.Close)
 }
 
 // writeWebKey makes a key and messages of did and returns its document.
