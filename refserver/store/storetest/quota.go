@@ -251,10 +251,7 @@ func testQuotaAlways(t *testing.T, open QuotaOpener) {
 func testQuotaAlwaysBounded(t *testing.T, open QuotaOpener) {
 	b, m := quotaBed(t, open, &store.Quota{Messages: 5}), newModel(alice)
 	have := b.Tenant(alice)
-	var written []store.Entry
-	for n := range 5 {
-		written = append(written, grant(t, n, alice))
-	}
+	written := []store.Entry{grant(t, 0, alice), grant(t, 1, alice), grant(t, 2, alice), grant(t, 3, alice), grant(t, 4, alice)}
 	m.putAll(t, have, written...)
 	for n := range 30 {
 		record := written[n%5].Message.RecordID()
